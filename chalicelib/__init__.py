@@ -1,0 +1,1 @@
+"""Stepwell: durable functions in your own AWS account. docs/ARCHITECTURE.md is the map."""

@@ -1,0 +1,1 @@
+"""The use cases: they decide with core and act through the ports."""
