@@ -1,0 +1,145 @@
+"""The protocol between the engine and whatever runs a function: one request, one reply.
+
+A reply is what the function returned, what it raised, or a list of operations (opcodes, named as in the SDK
+protocol). The engine carries them out, records what must be recorded and calls again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.core import limits
+from chalicelib.core.events import Event
+
+
+class ErrorInfo(BaseModel):
+    """An error of the user's code as it is kept and shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    message: str
+    stack: str | None = None
+
+    @classmethod
+    def of(cls, name: str, message: str, stack: str | None = None) -> ErrorInfo:
+        """The error, its texts cut to what is kept."""
+        cut = limits.MAX_ERROR_CHARS
+        return cls(name=name[:256], message=message[:cut], stack=None if stack is None else stack[-cut:])
+
+
+class Memo(BaseModel):
+    """A finished step as the function sees it: its output, or the error that it ended with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    output: Any = None
+    error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """One entry into a function.
+
+    `target` is the hashed id of the planned step to run, if the call is for one. With `plan_only` the function's
+    next step is reported as planned instead of being run.
+    """
+
+    run_id: str
+    fn_id: str
+    attempt: int
+    max_attempts: int
+    event: Event
+    steps: dict[str, Memo]
+    target: str | None = None
+    plan_only: bool = False
+
+
+class Opcode(StrEnum):
+    """What a function asks for."""
+
+    STEP_RUN = "StepRun"
+    STEP_PLANNED = "StepPlanned"
+    STEP_ERROR = "StepError"
+    STEP_FAILED = "StepFailed"
+    STEP_NOT_FOUND = "StepNotFound"
+    SLEEP = "Sleep"
+    WAIT_FOR_EVENT = "WaitForEvent"
+    INVOKE_FUNCTION = "InvokeFunction"
+
+
+class WaitOptions(BaseModel):
+    """A wait for an event; `timeout_ms` counts from the registration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event: str
+    if_exp: str | None = None
+    timeout_ms: int
+
+
+class InvokeOptions(BaseModel):
+    """The invocation of another function of ours."""
+
+    model_config = ConfigDict(frozen=True)
+
+    function_id: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    user: dict[str, Any] = Field(default_factory=dict)
+    v: str | None = None
+    timeout_ms: int = limits.DEFAULT_INVOKE_TIMEOUT_MS
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One opcode of a reply.
+
+    Times are milliseconds since the epoch, as the driver saw them. `retry_after_ms` is a moment, too.
+    """
+
+    op: Opcode
+    id: str
+    name: str
+    output: Any = None
+    error: ErrorInfo | None = None
+    retriable: bool = True
+    retry_after_ms: int | None = None
+    sleep_until_ms: int | None = None
+    wait: WaitOptions | None = None
+    invoke: InvokeOptions | None = None
+    started_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The function returned; `output` is JSON."""
+
+    output: Any
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The function raised outside of a step."""
+
+    error: ErrorInfo
+    retriable: bool = True
+    retry_after_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The function asks for these steps."""
+
+    ops: tuple[Operation, ...]
+    # Memoised steps that the function went past or no longer has are told on the timeline.
+    unseen_steps: tuple[str, ...] = field(default=())
+
+
+Reply = Returned | Raised | Operations

@@ -1,0 +1,59 @@
+"""Durations as users write them: `"1h30m"`, `"7d"`, a number of milliseconds, or a timedelta."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from chalicelib.core.errors import InvalidDuration
+
+_UNITS_MS = {
+    "ms": 1,
+    "s": 1_000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 604_800_000,
+}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_MAX_CHARS = 64
+
+
+def parse_duration(value: str | int | timedelta) -> int:
+    """The duration in milliseconds.
+
+    Raises InvalidDuration for a text that is not a chain of numbers with the units ms, s, m, h, d, w, and for a
+    negative duration.
+    """
+    if isinstance(value, timedelta):
+        result = round(value.total_seconds() * 1000)
+    elif isinstance(value, bool):
+        raise InvalidDuration(f"{value!r} is not a duration")
+    elif isinstance(value, int):
+        result = value
+    else:
+        result = _parse_text(value)
+    if result < 0:
+        raise InvalidDuration(f"a duration cannot be negative: {value!r}")
+    return result
+
+
+def _parse_text(text: str) -> int:
+    stripped = text.strip()
+    if len(stripped) <= _MAX_CHARS:
+        parts = list(_PART.finditer(stripped))
+        if parts and "".join(part.group(0) for part in parts) == stripped:
+            return round(sum(float(part.group(1)) * _UNITS_MS[part.group(2)] for part in parts))
+    raise InvalidDuration(
+        f"{text[:_MAX_CHARS]!r} is not a duration: write numbers with units, such as '30s', '1h30m' or '7d'"
+    )
+
+
+def format_duration(ms: int) -> str:
+    """The duration on the wire and on timelines: `1h30m`, `7d`, `250ms`, `0s`."""
+    rest, parts = ms, []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, rest = divmod(rest, _UNITS_MS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

@@ -1,0 +1,56 @@
+"""Every number that Stepwell promises or enforces. The product's limits follow the public SDK protocol
+(docs/ARCHITECTURE.md, "Numbers"), so that an app can move here without meeting smaller ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+
+MAX_EVENTS_PER_REQUEST: Final = 5_000
+MAX_EVENT_BYTES: Final = 3 * 1024 * 1024
+MAX_EVENT_NAME_CHARS: Final = 256
+MAX_EVENT_ID_CHARS: Final = 512
+MAX_EVENT_DEPTH: Final = 100
+RESERVED_EVENT_PREFIX: Final = "inngest/"
+EVENT_ID_WINDOW_MS: Final = DAY_MS
+
+MAX_STEPS: Final = 1_000
+MAX_STEP_OUTPUT_BYTES: Final = 4 * 1024 * 1024
+MAX_RUN_STATE_BYTES: Final = 32 * 1024 * 1024
+MAX_ERROR_CHARS: Final = 8_000
+MAX_STEP_NAME_CHARS: Final = 512
+
+DEFAULT_RETRIES: Final = 4
+MAX_RETRIES: Final = 20
+RETRY_AFTER_MIN_MS: Final = SECOND_MS
+RETRY_AFTER_MAX_MS: Final = DAY_MS
+
+MAX_WAIT_MS: Final = 366 * DAY_MS
+DEFAULT_INVOKE_TIMEOUT_MS: Final = 365 * DAY_MS
+MAX_CANCELS: Final = 5
+MAX_TRIGGERS: Final = 10
+
+# A work that began this often without anything being recorded is not begun again (DESIGN, "Progress").
+MAX_STARTS_WITHOUT_PROGRESS: Final = 3
+# Clocks of two invocations may differ by this much: leases live so much longer, and an event counts for a wait
+# when it was accepted so much before the wait's own clock says the wait was registered.
+CLOCK_SKEW_MS: Final = 10 * SECOND_MS
+# Timers this far ahead fit a delayed message (SQS: at most 15 minutes); the rest goes to the timers table.
+MAX_MESSAGE_DELAY_MS: Final = 15 * MINUTE_MS
+# Lambda's recursive-loop detection is switched off for the queue functions; this takes its place.
+MAX_HOPS: Final = 100_000
+
+# The last receive of a message does no user work (DESIGN, "Nobody forgotten").
+MAX_RECEIVES: Final = 10
+# Records are stamped to expire this long after they are written, plus the retention.
+EXPIRY_AHEAD_MS: Final = 60 * DAY_MS
+DEFAULT_RETENTION_DAYS: Final = 30
+# SQS keeps a message for 14 days at most, so a run's records must outlive that.
+MIN_RETENTION_DAYS: Final = 14
+
+DEFAULT_PAGE: Final = 20
+MAX_PAGE: Final = 100

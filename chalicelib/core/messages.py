@@ -1,0 +1,58 @@
+"""What travels on the queues. Every field that a later version adds has a default: old messages stay readable."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from chalicelib.core.events import Event
+from chalicelib.core.runs import Invoker
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class EventMessage(_Message):
+    """An accepted event. With `target`, it starts that function alone (an invocation, a schedule)."""
+
+    kind: Literal["event"] = "event"
+    event: Event
+    target: str | None = None
+    invoker: Invoker | None = None
+    cron: str | None = None
+
+
+class LifecycleMessage(_Message):
+    """The end of a run, told as an event of ours; its contents are read from the run."""
+
+    kind: Literal["lifecycle"] = "lifecycle"
+    run_id: str
+    name: str
+
+
+class TurnMessage(_Message):
+    """Drive a run. Not before `due_ms`, if that is set."""
+
+    kind: Literal["turn"] = "turn"
+    run_id: str
+    due_ms: int | None = None
+    hop: int = 0
+
+
+class PlannedStepMessage(_Message):
+    """Run one step of a parallel group: its attempt number `attempt` (from 0), not before `due_ms`."""
+
+    kind: Literal["planned_step"] = "planned_step"
+    run_id: str
+    step_id: str
+    attempt: int = 0
+    due_ms: int | None = None
+
+
+EventQueueMessage = Annotated[EventMessage | LifecycleMessage, Field(discriminator="kind")]
+WorkMessage = Annotated[TurnMessage | PlannedStepMessage, Field(discriminator="kind")]
+
+event_queue_messages: TypeAdapter[EventMessage | LifecycleMessage] = TypeAdapter(EventQueueMessage)
+work_messages: TypeAdapter[TurnMessage | PlannedStepMessage] = TypeAdapter(WorkMessage)

@@ -1,0 +1,58 @@
+"""An event's record: the event, what it starts, and afterwards what it resumed and cancelled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.core.events import Event
+from chalicelib.core.runs import Invoker
+
+
+class Start(BaseModel):
+    """A run that the event starts, or why it does not: `duplicate_of` names the run of the same event id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fn_id: str
+    run_id: str
+    duplicate_of: str | None = None
+    problem: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.duplicate_of is None and self.problem is None
+
+
+class EventRecord(BaseModel):
+    """Written once, before the event is matched against anything (DESIGN, "Event").
+
+    `from_run`: the event tells this run's end and its data is read from there.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    event: Event
+    starts: tuple[Start, ...] = ()
+    invoker: Invoker | None = None
+    cron: str | None = None
+    from_run: str | None = None
+    processed_at_ms: int
+
+
+class EffectKind(StrEnum):
+    RESUMED = "resumed"
+    CANCELLED = "cancelled"
+
+
+class Effect(BaseModel):
+    """The audit's row, and the marker that lets an event touch a run once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: str
+    kind: EffectKind
+    run_id: str
+    step_id: str | None = None
+    at_ms: int

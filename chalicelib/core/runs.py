@@ -1,0 +1,189 @@
+"""A run's head and the rules about it that need no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.core import limits
+from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.clock import to_iso
+from chalicelib.core.events import Event
+from chalicelib.core.steps import Cause, PauseKey, StepRecord, StepStatus
+
+
+class RunStatus(StrEnum):
+    """As the SDK protocol names them."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+class Owner(BaseModel):
+    """Who holds a lease: a queue message, and a nonce of this one delivery of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+    nonce: str
+
+
+class Invoker(BaseModel):
+    """The step of another run that waits for this one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    step_id: str
+
+
+class Ending(BaseModel):
+    """How a run ends."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: RunStatus
+    ended_at_ms: int
+    output: Any = None
+    error: ErrorInfo | None = None
+    cause: Cause | None = None
+    size_bytes: int = 0
+
+
+class RunSeed(BaseModel):
+    """What is known when a run is created and never changes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    fn_id: str
+    event_id: str
+    event_name: str
+    trigger_received_at_us: int
+    created_at_ms: int
+    invoker: Invoker | None = None
+    cron: str | None = None
+    cancels: tuple[PauseKey, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class RunHead(BaseModel):
+    """The head of a run as it is stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seed: RunSeed
+    version: int = 0
+    begun_at_ms: int | None = None
+    owner: Owner | None = None
+    lease_until_ms: int = 0
+    starts: int = 0
+    progress_mark: int = 0
+    news_at_ms: int = 0
+    wake_at_ms: int | None = None
+    stalled: str | None = None
+    poked_at_ms: int = 0
+    settled: bool = False
+    ending: Ending | None = None
+    expires_at_s: int = 0
+
+    @property
+    def run_id(self) -> str:
+        return self.seed.run_id
+
+    @property
+    def status(self) -> RunStatus:
+        if self.ending is not None:
+            return self.ending.status
+        return RunStatus.QUEUED if self.begun_at_ms is None else RunStatus.RUNNING
+
+    def lease_is_live(self, now_ms: int) -> bool:
+        return self.owner is not None and self.lease_until_ms >= now_ms
+
+    def wire(self) -> dict[str, Any]:
+        """What the API shows (SDK protocol), with a few fields of ours."""
+        body: dict[str, Any] = {
+            "run_id": self.run_id,
+            "run_started_at": to_iso(self.seed.created_at_ms),
+            "function_id": self.seed.fn_id,
+            "function_version": 1,
+            "event_id": self.seed.event_id,
+            "status": self.status.value,
+            "ended_at": None if self.ending is None else to_iso(self.ending.ended_at_ms),
+        }
+        if self.seed.cron is not None:
+            body["cron"] = self.seed.cron
+        if self.ending is not None:
+            error = self.ending.error
+            body["output"] = self.ending.output if error is None else error.model_dump(exclude_none=True)
+        if self.stalled is not None and self.ending is None:
+            body["stalled"] = self.stalled
+        return body
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run with everything in its partition."""
+
+    head: RunHead
+    event: Event
+    steps: dict[str, StepRecord]
+
+
+class LeaseResult(StrEnum):
+    TAKEN = "taken"
+    MISSING = "missing"
+    ENDED = "ended"
+    OWN_MESSAGE = "own_message"
+    OTHER = "other"
+
+
+class Reason(StrEnum):
+    """Why `on_collect` pokes a run."""
+
+    UNSETTLED = "its end was not settled"
+    LEASE_RAN_OUT = "its lease ran out"
+    NEVER_BEGAN = "it never began"
+    TIMER_MISSED = "a timer was missed"
+
+
+SETTLE_GRACE_MS = 2 * limits.MINUTE_MS
+LEASE_GRACE_MS = limits.MINUTE_MS
+BEGIN_GRACE_MS = 15 * limits.MINUTE_MS
+TIMER_GRACE_MS = 2 * limits.MINUTE_MS
+POKE_AGAIN_MS = limits.HOUR_MS
+PLANNED_SAFETY_MS = limits.HOUR_MS
+
+
+def overdue(head: RunHead, now_ms: int) -> Reason | None:
+    """Whether an open run has been forgotten, and why. A run is poked once an hour at most."""
+    if head.settled or now_ms - head.poked_at_ms < POKE_AGAIN_MS:
+        return None
+    if head.ending is not None:
+        return Reason.UNSETTLED if head.ending.ended_at_ms + SETTLE_GRACE_MS < now_ms else None
+    if head.owner is not None:
+        return Reason.LEASE_RAN_OUT if head.lease_until_ms + LEASE_GRACE_MS < now_ms else None
+    if head.begun_at_ms is None:
+        return Reason.NEVER_BEGAN if head.seed.created_at_ms + BEGIN_GRACE_MS < now_ms else None
+    if head.wake_at_ms is not None and head.wake_at_ms + TIMER_GRACE_MS < now_ms:
+        return Reason.TIMER_MISSED
+    return None
+
+
+def wake_at_ms(steps: dict[str, StepRecord], now_ms: int) -> int | None:
+    """When a suspended run should next be looked at: its earliest timer, or an hour from now while planned steps
+    of its own are out (their messages drive it; this is the safety net)."""
+    times = [
+        now_ms + PLANNED_SAFETY_MS
+        if step.status is StepStatus.PLANNED or step.wake_at_ms is None
+        else step.wake_at_ms
+        for step in steps.values()
+        if not step.status.is_final
+    ]
+    return min(times, default=None)

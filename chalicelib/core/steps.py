@@ -1,0 +1,168 @@
+"""A step's record: one item in its run's partition, from which memo and timeline are read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.core.calls import ErrorInfo, Memo
+
+FUNCTION_ENTRY = "function"
+"""The id of the record that counts the failures of the function's own code, outside of steps."""
+
+
+class StepStatus(StrEnum):
+    PLANNED = "planned"
+    RETRYING = "retrying"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (StepStatus.COMPLETED, StepStatus.FAILED)
+
+
+class StepKind(StrEnum):
+    RUN = "run"
+    SLEEP = "sleep"
+    WAIT = "wait_for_event"
+    INVOKE = "invoke"
+    FUNCTION = "function"
+
+
+class CauseKind(StrEnum):
+    EVENT = "event"
+    TIMER = "timer"
+    RUN = "run"
+    API = "api"
+
+
+class Cause(BaseModel):
+    """What completed a step or ended a run from outside: an event (its internal id), a run, the clock or the API."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: CauseKind
+    id: str | None = None
+    name: str | None = None
+
+
+class Attempt(BaseModel):
+    """One try that failed. Times in milliseconds since the epoch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    started_at_ms: int
+    ended_at_ms: int
+    error: ErrorInfo
+
+
+class PauseKey(BaseModel):
+    """Where a row of the pause index lies, so that it can be removed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    row: str
+
+
+class TimerKey(BaseModel):
+    """Where a far timer lies, so that it can be removed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    due_ms: int
+    name: str
+
+
+class StepPlan(BaseModel):
+    """What is known of a step before it ends; written once, when it is planned, registered or recorded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    kind: StepKind
+    started_at_ms: int
+    attempts: tuple[Attempt, ...] = ()
+    planned: bool = False
+    wait_event: str | None = None
+    wait_if: str | None = None
+    invokes: str | None = None
+    invoked_run: str | None = None
+    pauses: tuple[PauseKey, ...] = ()
+    timer: TimerKey | None = None
+    warnings: tuple[str, ...] = ()
+    # Of the function's own record: how many steps had ended when it failed; other steps since begin a new count.
+    after_steps: int | None = None
+
+
+class StepOutcome(BaseModel):
+    """How a step ended. `output` is JSON; a step that failed for good has an `error`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ended_at_ms: int
+    output: Any = None
+    error: ErrorInfo | None = None
+    cause: Cause | None = None
+    size_bytes: int = 0
+
+
+class StepRecord(BaseModel):
+    """A step as it is stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    status: StepStatus
+    plan: StepPlan
+    wake_at_ms: int | None = None
+    outcome: StepOutcome | None = None
+    starts: int = 0
+    lease_until_ms: int | None = None
+
+    @property
+    def memo(self) -> Memo:
+        """What the function sees of a step that ended."""
+        assert self.outcome is not None
+        return Memo(output=self.outcome.output, error=self.outcome.error)
+
+    @property
+    def failures(self) -> int:
+        return len(self.plan.attempts)
+
+
+class StepLease(BaseModel):
+    """The answer to a planned step's request for its lease."""
+
+    model_config = ConfigDict(frozen=True)
+
+    granted: bool
+    step: StepRecord | None = None
+    own_message: bool = False
+    lease_until_ms: int = 0
+
+
+def ended(steps: dict[str, StepRecord]) -> dict[str, Memo]:
+    """The memoised steps of a run."""
+    return {key: step.memo for key, step in steps.items() if step.status.is_final and key != FUNCTION_ENTRY}
+
+
+class Counters(BaseModel):
+    """How much of a run's limits is used."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int = Field(default=0)
+    state_bytes: int = Field(default=0)
+
+
+def count(steps: dict[str, StepRecord]) -> Counters:
+    """Steps and bytes of state of a run."""
+    real = [step for key, step in steps.items() if key != FUNCTION_ENTRY]
+    return Counters(
+        steps=len(real), state_bytes=sum(step.outcome.size_bytes for step in real if step.outcome is not None)
+    )
