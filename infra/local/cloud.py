@@ -57,16 +57,24 @@ class Cloud:
 
 
 def start(
-    state_dir: Path | None = None, port: int | None = None, *, stage: str = "dev", log: Path | None = None
+    state_dir: Path | None = None,
+    port: int | None = None,
+    *,
+    stage: str = "dev",
+    log: Path | None = None,
+    hold: tuple[int, ...] = (),
 ) -> Cloud:
-    """Start the emulator and make the stack. Without ``state_dir`` nothing outlives ``stop()``."""
+    """Start the emulator and make the stack. Without ``state_dir`` nothing outlives ``stop()``.
+
+    ``hold`` are descriptors that the emulator keeps open as long as it lives, such as a lock on its state.
+    """
     scratch = Path(tempfile.mkdtemp(prefix="stepwell-cloud-")) if state_dir is None else None
     data_dir = scratch or state_dir
     assert data_dir is not None
     data_dir.mkdir(parents=True, exist_ok=True)
     log = log or data_dir / "emulator.log"
     chosen = port or free_port()
-    process = _spawn(chosen, data_dir, log, persist=scratch is None)
+    process = _spawn(chosen, data_dir, log, persist=scratch is None, hold=hold)
     try:
         _await_ready(process, chosen, log)
         endpoint = f"http://{HOST}:{chosen}"
@@ -103,7 +111,9 @@ def _started_anew(path: Path) -> Iterator[int]:
         yield handle.fileno()
 
 
-def _spawn(port: int, data_dir: Path, log: Path, *, persist: bool) -> subprocess.Popen[bytes]:
+def _spawn(
+    port: int, data_dir: Path, log: Path, *, persist: bool, hold: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
     """The emulator in a session of its own; it stops by itself when its standard input closes."""
     env = clean_environment(os.environ) | emulator.environment(port, data_dir, persist=persist)
     with _started_anew(log) as output:
@@ -114,6 +124,7 @@ def _spawn(port: int, data_dir: Path, log: Path, *, persist: bool) -> subprocess
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            pass_fds=hold,
             start_new_session=True,
         )
 

@@ -12,19 +12,31 @@ from collections.abc import Iterator
 
 from infra.local.settings import DevError, Settings
 
+SAVING_S = 3.0
+"""Seconds to wait for the emulator of a session that was killed: it saves its state before it ends."""
+
 
 @contextlib.contextmanager
-def exclusive(config: Settings) -> Iterator[None]:
-    """Hold the state for this process alone; the lock goes with the process, however it ends."""
+def exclusive(config: Settings) -> Iterator[int]:
+    """Hold the state for this process and for those that inherit the descriptor, however they end."""
     config.home.mkdir(parents=True, exist_ok=True)
     with config.lock_file.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DevError(
-                f"Another `make dev` works with {config.home}. Stop that one first (Ctrl-C there)."
-            ) from None
-        yield
+        deadline = time.monotonic() + SAVING_S
+        while not _locked(handle.fileno()):
+            if time.monotonic() > deadline:
+                raise DevError(
+                    f"Another `make dev` works with {config.home}. Stop that one first (Ctrl-C there)."
+                )
+            time.sleep(0.1)
+        yield handle.fileno()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def begin(config: Settings) -> str | None:
@@ -47,6 +59,8 @@ def _what_was_lost(config: Settings) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         began = config.running_file.stat().st_mtime
     saved = _last_saved(config)
+    if saved is not None and saved >= began:
+        return f"The last session was cut off, but its state was saved at {_clock(saved)}: nothing is lost."
     text = (
         "The last session ended without saving. Lost: every event, run and step since it began at "
         f"{_clock(began)}. "
@@ -57,15 +71,16 @@ def _what_was_lost(config: Settings) -> str:
 
 
 def _last_saved(config: Settings) -> float | None:
-    """When the emulator last wrote its tables, epoch seconds."""
+    """When the emulator last wrote both tables and queues, epoch seconds."""
+    services = config.state_dir / "services"
     try:
-        return (config.state_dir / "services" / "dynamodb.json").stat().st_mtime
+        return min((services / name).stat().st_mtime for name in ("dynamodb.json", "sqs.json"))
     except OSError:
         return None
 
 
 def saved_since(config: Settings, began: float) -> bool:
-    """Whether the emulator wrote its tables after ``began``, epoch seconds."""
+    """Whether the emulator wrote its state after ``began``, epoch seconds."""
     saved = _last_saved(config)
     return saved is not None and saved >= began
 

@@ -33,9 +33,10 @@ def listen(port: int) -> socket.socket:
         listening.listen(128)
     except OSError as error:
         listening.close()
+        why = os.strerror(error.errno or 0)
         raise DevError(
-            f"Port {port} on {HOST} is not free ({os.strerror(error.errno or 0)}): another "
-            f"program, perhaps another `make dev`, has it.\nStop that, or take another: make dev PORT={port + 1}"
+            f"Port {port} on {HOST} is not free ({why}): another program has it, perhaps `make dev`.\n"
+            f"Stop that one, or take another port: make dev PORT={port + 1}"
         ) from None
     return listening
 
@@ -53,11 +54,11 @@ class Supervisor:
             signal.signal(number, self._stop)
         started = time.time()
         config = self._config
-        with terminal.foreground(), session.exclusive(config), listen(config.port) as listening:
+        with terminal.foreground(), session.exclusive(config) as lock, listen(config.port) as listening:
             lost = session.begin(config)
             if lost:
                 say(lost)
-            aws = cloud.start(config.state_dir, log=config.emulator_log)
+            aws = cloud.start(config.state_dir, log=config.emulator_log, hold=(lock,))
             server = ServerProcess(config.app_dir, self._environment(aws), listening)
             code = 1
             try:

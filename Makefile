@@ -1,0 +1,67 @@
+# Stepwell: every command a developer needs. `make` alone lists them.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+CODE := app.py chalicelib infra tests
+# Extra arguments for pytest, such as: make test ARGS="-k onboarding"
+ARGS ?=
+
+# What a Python must bring along to make the environment. Version managers put commands on the path that exist
+# but fail, so each candidate is run.
+USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help dev dev-reset test check lint types template crash bench-engine clean
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+dev: $(READY) ## Run everything on this machine: http://127.0.0.1:8288 (PORT=…, WORKERS=…)
+	@$(PY) -m infra.local dev
+
+dev-reset: $(READY) ## Forget the local cloud's state
+	@$(PY) -m infra.local reset
+
+test: $(READY) ## Run the tests (ARGS="-k name" for some)
+	@$(PY) -m pytest -q -n auto $(ARGS)
+
+check: lint types template test ## Everything that must be green: format, lint, types, template, tests
+
+lint: $(READY) ## Format and lint (ruff)
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+
+types: $(READY) ## Types (mypy, strict)
+	@$(PY) -m mypy $(CODE)
+
+template: $(READY) ## The CloudFormation template (cfn-lint)
+	@$(VENV)/bin/cfn-lint infra/template.yaml && echo "infra/template.yaml: no findings"
+
+crash: $(READY) ## Crash every scenario before and after each call to AWS
+	@$(PY) -m tests.faults.crash
+
+bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
+	@$(PY) -m tests.bench.engine
+
+clean: ## Remove the environment and caches (not the local cloud's state: make dev-reset)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment: made once, and brought up to date whenever pyproject.toml changes.
+$(READY): pyproject.toml
+	@if ! $(PY) -c '$(USABLE)' >/dev/null 2>&1; then \
+	  for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	    if "$$candidate" -c '$(USABLE)' >/dev/null 2>&1; then found="$$candidate"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Stepwell needs Python 3.11 or newer with its venv module (on Debian: apt install python3-venv)." >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$($$found --version) (once; takes a minute)"; \
+	  "$$found" -m venv --clear $(VENV); \
+	fi
+	@$(PY) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $(READY)
