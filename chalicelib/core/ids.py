@@ -42,6 +42,11 @@ def ulid_time_ms(value: str) -> int:
     return result
 
 
+def position(time_ms: int) -> str:
+    """Where ids of this time begin."""
+    return _encode(time_ms, _TIME_CHARS)
+
+
 def is_ulid(value: str) -> bool:
     """Whether the text has the form of a ULID."""
     return len(value) == _ULID_CHARS and value[0] <= "7" and all(char in _DECODE for char in value)

@@ -41,6 +41,15 @@ class EventRecord(BaseModel):
     processed_at_ms: int
 
 
+class EventPage(BaseModel):
+    """Some events of a name, in order, and the position after which to go on, if there are more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    records: tuple[EventRecord, ...]
+    next_position: str | None = None
+
+
 class EffectKind(StrEnum):
     RESUMED = "resumed"
     CANCELLED = "cancelled"

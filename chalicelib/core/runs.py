@@ -12,7 +12,7 @@ from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
 from chalicelib.core.events import Event
-from chalicelib.core.steps import Cause, PauseKey, StepRecord, StepStatus
+from chalicelib.core.steps import Cause, PauseKey, StepRecord
 
 
 class RunStatus(StrEnum):
@@ -127,9 +127,9 @@ class RunHead(BaseModel):
         return body
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
-    """A run with everything in its partition."""
+    """A run with everything in its partition, as one turn sees it; the turn keeps it up to date."""
 
     head: RunHead
     event: Event
@@ -177,13 +177,14 @@ def overdue(head: RunHead, now_ms: int) -> Reason | None:
 
 
 def wake_at_ms(steps: dict[str, StepRecord], now_ms: int) -> int | None:
-    """When a suspended run should next be looked at: its earliest timer, or an hour from now while planned steps
-    of its own are out (their messages drive it; this is the safety net)."""
-    times = [
-        now_ms + PLANNED_SAFETY_MS
-        if step.status is StepStatus.PLANNED or step.wake_at_ms is None
-        else step.wake_at_ms
-        for step in steps.values()
-        if not step.status.is_final
-    ]
+    """When a run that is suspended now should next be looked at: its earliest timer, or an hour from now while
+    planned steps are out (their own messages drive them; this is the safety net)."""
+    times = []
+    for step in steps.values():
+        if step.status.is_final:
+            continue
+        if step.wake_at_ms is not None and step.wake_at_ms > now_ms:
+            times.append(step.wake_at_ms)
+        elif step.plan.planned:
+            times.append(now_ms + PLANNED_SAFETY_MS)
     return min(times, default=None)

@@ -97,6 +97,7 @@ class StepPlan(BaseModel):
     warnings: tuple[str, ...] = ()
     # Of the function's own record: how many steps had ended when it failed; other steps since begin a new count.
     after_steps: int | None = None
+    earlier_attempts: int = 0
 
 
 class StepOutcome(BaseModel):
@@ -123,6 +124,8 @@ class StepRecord(BaseModel):
     outcome: StepOutcome | None = None
     starts: int = 0
     lease_until_ms: int | None = None
+    # When the stored item may go, in seconds since the epoch.
+    expires_at_s: int = 0
 
     @property
     def memo(self) -> Memo:
@@ -132,7 +135,8 @@ class StepRecord(BaseModel):
 
     @property
     def failures(self) -> int:
-        return len(self.plan.attempts)
+        """Failed attempts since the count began."""
+        return len(self.plan.attempts) - self.plan.earlier_attempts
 
 
 class StepLease(BaseModel):
@@ -158,6 +162,11 @@ class Counters(BaseModel):
 
     steps: int = Field(default=0)
     state_bytes: int = Field(default=0)
+
+
+def progress_mark(steps: dict[str, StepRecord]) -> int:
+    """A number that changes with everything that is recorded of a run's steps."""
+    return sum(1 + len(step.plan.attempts) + step.status.is_final for step in steps.values())
 
 
 def count(steps: dict[str, StepRecord]) -> Counters:

@@ -1,0 +1,55 @@
+"""The events that Stepwell sends itself at the end of a run. They are kept by reference: their data is the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core import events as names
+from chalicelib.core import ids
+from chalicelib.core.events import Event
+from chalicelib.core.runs import Run, RunHead, RunStatus
+from chalicelib.engine.services import Services
+
+
+def names_for(head: RunHead) -> list[str]:
+    """Which events tell this run's end. None for a run that such an event started: that would never stop."""
+    if head.ending is None or head.seed.event_name in names.LIFECYCLE:
+        return []
+    if head.ending.status is RunStatus.FAILED:
+        return [names.FINISHED, names.FAILED]
+    if head.ending.status is RunStatus.CANCELLED:
+        return [names.FINISHED, names.CANCELLED]
+    return [names.FINISHED]
+
+
+def event_of(s: Services, run_id: str, name: str) -> Event | None:
+    """The event that tells the end of a run, or None when the run is gone or has not ended."""
+    run = s.runs.load(run_id)
+    return None if run is None or run.head.ending is None else build(run, name)
+
+
+def build(run: Run, name: str) -> Event:
+    """The event of a run that has ended."""
+    ending = run.head.ending
+    assert ending is not None
+    payload = run.event.payload()
+    data: dict[str, Any] = {
+        "function_id": run.head.seed.fn_id,
+        "run_id": run.head.run_id,
+        "event": payload,
+        "events": [payload],
+    }
+    if ending.error is not None:
+        data["error"] = ending.error.model_dump(exclude_none=True)
+    else:
+        data["result"] = ending.output
+    internal_id = ids.lifecycle_event_id(run.head.run_id, name, ending.ended_at_ms)
+    return Event(
+        internal_id=internal_id,
+        received_at_us=ending.ended_at_ms * 1000,
+        id=internal_id,
+        name=name,
+        data=data,
+        ts=ending.ended_at_ms,
+        source="stepwell",
+    )

@@ -1,0 +1,111 @@
+"""An event meets what waits for it: one read per shape that is registered for its name, one per match (law 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.events import Event
+from chalicelib.core.matching import Condition, Shape, condition_holds, lookup_key
+from chalicelib.core.messages import TurnMessage
+from chalicelib.core.pauses import Pause, PauseKind, counts_for
+from chalicelib.core.records import Effect, EffectKind
+from chalicelib.core.runs import Ending, RunStatus
+from chalicelib.core.steps import Cause, CauseKind, StepOutcome
+from chalicelib.engine import cleanup, settle
+from chalicelib.engine.services import Services, logger
+
+
+def meet(s: Services, event: Event) -> None:
+    """Resume and cancel every run whose pause this event meets."""
+    # A wait whose condition has several alternatives may be found under more than one key.
+    touched: set[tuple[str, str | None]] = set()
+    for pause in _matches(s, event):
+        if (pause.run_id, pause.step_id) in touched:
+            continue
+        touched.add((pause.run_id, pause.step_id))
+        if pause.kind is PauseKind.WAIT:
+            _resume(s, pause, event)
+        else:
+            cancel(s, pause.run_id, event)
+
+
+def _matches(s: Services, event: Event) -> Iterator[Pause]:
+    payload = event.payload()
+    for paths in s.pauses.shapes(event.name):
+        key = lookup_key(event.name, Shape.of(paths), payload)
+        if key is None:
+            continue
+        for pause in s.pauses.candidates(key):
+            if not counts_for(pause, event):
+                continue
+            condition = None if pause.condition is None else Condition.from_json(pause.condition)
+            result = condition_holds(condition, payload)
+            if result.error is not None:
+                logger.info(
+                    "condition could not be evaluated",
+                    extra={"run_id": pause.run_id, "event_id": event.internal_id, "reason": result.error},
+                )
+            elif result.value is True:
+                yield pause
+
+
+def cause_of(event: Event) -> Cause:
+    return Cause(kind=CauseKind.EVENT, id=event.internal_id, name=event.name)
+
+
+def _resume(s: Services, pause: Pause, event: Event) -> None:
+    assert pause.step_id is not None
+    now = s.clock.now_ms()
+    effect = Effect(
+        event_id=event.internal_id,
+        kind=EffectKind.RESUMED,
+        run_id=pause.run_id,
+        step_id=pause.step_id,
+        at_ms=now,
+    )
+    outcome = StepOutcome(ended_at_ms=now, output=event.payload(), cause=cause_of(event))
+    resumed = s.runs.resume(effect, outcome)
+    step = s.runs.get_step(pause.run_id, pause.step_id)
+    if step is None or step.status.is_final:
+        # Whoever ended the wait may have died before this: its rows are of no more use to anyone.
+        rows = (pause.key,) if step is None else step.plan.pauses
+        s.pauses.remove(rows)
+        cleanup.remove_timer(s, step)
+    if resumed:
+        logger.info(
+            "resumed by event",
+            extra={
+                "run_id": pause.run_id,
+                "function_id": pause.fn_id,
+                "event_id": event.internal_id,
+                "event_name": event.name,
+            },
+        )
+        s.queues.send_work(TurnMessage(run_id=pause.run_id))
+
+
+def cancel(s: Services, run_id: str, event: Event) -> None:
+    """End the run because of this event, and settle it."""
+    now = s.clock.now_ms()
+    effect = Effect(event_id=event.internal_id, kind=EffectKind.CANCELLED, run_id=run_id, at_ms=now)
+    ending = Ending(
+        status=RunStatus.CANCELLED,
+        ended_at_ms=now,
+        error=ErrorInfo(name="FunctionCancelled", message=f"cancelled by the event {event.name}"),
+        cause=cause_of(event),
+    )
+    head = s.runs.cancel_by(effect, ending)
+    if head is None or head.ending is None:
+        return
+    if head.ending.cause is not None and head.ending.cause.id == event.internal_id:
+        logger.info(
+            "cancelled by event",
+            extra={
+                "run_id": run_id,
+                "function_id": head.seed.fn_id,
+                "event_id": event.internal_id,
+                "event_name": event.name,
+            },
+        )
+    settle.settle(s, run_id)

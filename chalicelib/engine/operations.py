@@ -1,0 +1,304 @@
+"""Carrying out what a function asks for. What is expected later is sent before the write that makes it expected, so
+that the record proves the sending (DESIGN, "Send before you record")."""
+
+from __future__ import annotations
+
+from chalicelib.core import events as names
+from chalicelib.core import ids, limits
+from chalicelib.core.calls import ErrorInfo, InvokeOptions, Opcode, Operation, Operations, WaitOptions
+from chalicelib.core.durations import format_duration
+from chalicelib.core.errors import InvalidExpression
+from chalicelib.core.events import Event
+from chalicelib.core.matching import plan_wait
+from chalicelib.core.messages import EventMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.pauses import Pause, PauseKind, wait_accepts_after_us
+from chalicelib.core.retries import retry_at_ms
+from chalicelib.core.runs import Invoker, Owner, Run
+from chalicelib.core.steps import (
+    Attempt,
+    PauseKey,
+    StepKind,
+    StepOutcome,
+    StepPlan,
+    StepRecord,
+    StepStatus,
+    TimerKey,
+)
+from chalicelib.engine.expiry import keep_until, stamped
+from chalicelib.engine.services import Services, logger
+from chalicelib.engine.timing import schedule
+
+
+def attempt_of(op: Operation, now_ms: int) -> Attempt:
+    """The failed attempt that an operation tells of."""
+    error = op.error if op.error is not None else ErrorInfo(name="Error", message="the step failed")
+    return Attempt(started_at_ms=op.started_at_ms or now_ms, ended_at_ms=op.ended_at_ms or now_ms, error=error)
+
+
+def next_attempt_ms(
+    s: Services, op: Operation, failed_attempts: int, max_attempts: int, now_ms: int
+) -> int | None:
+    """When a failed step is tried again, or None when it has failed for good."""
+    return retry_at_ms(
+        now_ms=now_ms,
+        failed_attempts=failed_attempts,
+        max_attempts=max_attempts,
+        retriable=op.retriable and op.op is Opcode.STEP_ERROR,
+        retry_after_ms=op.retry_after_ms,
+        jitter=s.chance.jitter(),
+        table_ms=s.settings.retry_table_ms,
+    )
+
+
+def finished_step(op: Operation, plan: StepPlan, now_ms: int) -> StepRecord:
+    """The record of a step that ended: with its output, or for good with its error."""
+    failed = op.op is not Opcode.STEP_RUN
+    error = attempt_of(op, now_ms).error if failed else None
+    outcome = StepOutcome(
+        ended_at_ms=op.ended_at_ms or now_ms,
+        output=None if failed else op.output,
+        error=error,
+        size_bytes=op.size_bytes,
+    )
+    status = StepStatus.FAILED if failed else StepStatus.COMPLETED
+    return StepRecord(id=op.id, status=status, plan=plan, outcome=outcome)
+
+
+class Operator:
+    """Carries out the operations of one turn; `run.steps` is kept up to date with what is recorded."""
+
+    def __init__(self, s: Services, run: Run, owner: Owner) -> None:
+        self._s = s
+        self._run = run
+        self._owner = owner
+
+    def carry_out(self, reply: Operations, max_attempts: int) -> bool:
+        """True when a step has ended, so that the function can go on."""
+        before = {key for key, step in self._run.steps.items() if step.status.is_final}
+        for op in reply.ops:
+            known = self._run.steps.get(op.id)
+            match op.op:
+                case Opcode.STEP_RUN | Opcode.STEP_FAILED | Opcode.STEP_ERROR:
+                    self._ran(op, known, max_attempts)
+                case _ if known is not None and (known.status is not StepStatus.RETRYING or known.plan.planned):
+                    pass  # Asked for again while it is under way.
+                case Opcode.STEP_PLANNED:
+                    self._plan(op, known)
+                case Opcode.SLEEP:
+                    self._sleep(op)
+                case Opcode.WAIT_FOR_EVENT:
+                    self._wait(op)
+                case Opcode.INVOKE_FUNCTION:
+                    self._invoke(op)
+        return any(step.status.is_final and key not in before for key, step in self._run.steps.items())
+
+    def fail_killed_steps(self, reply: Operations) -> bool:
+        """The steps that the function would run next killed their process each time: they fail for good."""
+        ended = False
+        for op in reply.ops:
+            known = self._run.steps.get(op.id)
+            if op.op is Opcode.STEP_PLANNED and (known is None or not known.plan.planned):
+                error = exceeded(op.name)
+                self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=error), known)
+                ended = True
+        return ended
+
+    def _record(self, op: Operation, known: StepRecord | None) -> None:
+        now = self._s.clock.now_ms()
+        plan = known.plan if known is not None else _plan_of(op, StepKind.RUN, now)
+        if op.op is not Opcode.STEP_RUN:
+            plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now))})
+        step = self._s.runs.put_step(
+            self._run.head.run_id, stamped(self._s, self._run, finished_step(op, plan, now))
+        )
+        self._run.steps[op.id] = step
+        self._log("step completed" if step.status is StepStatus.COMPLETED else "step failed", op, step)
+
+    def _ran(self, op: Operation, known: StepRecord | None, max_attempts: int) -> None:
+        if op.op is Opcode.STEP_RUN:
+            self._record(op, known)
+            return
+        now = self._s.clock.now_ms()
+        failures = 1 + (0 if known is None else known.failures)
+        due = next_attempt_ms(self._s, op, failures, max_attempts, now)
+        if due is None:
+            self._record(op, known)
+            return
+        timer = schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due))
+        plan = known.plan if known is not None else _plan_of(op, StepKind.RUN, now)
+        plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now)), "timer": timer})
+        step = StepRecord(id=op.id, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
+        self._s.runs.put_retry(self._run.head.run_id, stamped(self._s, self._run, step))
+        self._run.steps[op.id] = step
+        self._log("step failed, will be retried", op, step, in_ms=due - now)
+
+    def _plan(self, op: Operation, known: StepRecord | None) -> None:
+        attempt = 0 if known is None else known.failures
+        message = PlannedStepMessage(run_id=self._run.head.run_id, step_id=op.id, attempt=attempt)
+        self._s.queues.send_work(message)
+        if known is None:
+            plan = _plan_of(op, StepKind.RUN, self._s.clock.now_ms()).model_copy(update={"planned": True})
+            self._register(StepRecord(id=op.id, status=StepStatus.PLANNED, plan=plan))
+
+    def _sleep(self, op: Operation) -> None:
+        now = self._s.clock.now_ms()
+        due = op.sleep_until_ms if op.sleep_until_ms is not None else now
+        plan = _plan_of(op, StepKind.SLEEP, now)
+        if due <= now:
+            outcome = StepOutcome(ended_at_ms=now)
+            step = StepRecord(id=op.id, status=StepStatus.COMPLETED, plan=plan, outcome=outcome)
+            self._run.steps[op.id] = self._s.runs.put_step(
+                self._run.head.run_id, stamped(self._s, self._run, step)
+            )
+            return
+        timer = self._wake_at(due)
+        step = StepRecord(
+            id=op.id,
+            status=StepStatus.WAITING,
+            plan=plan.model_copy(update={"timer": timer}),
+            wake_at_ms=due,
+        )
+        self._register(step)
+        self._log("sleeping", op, step, in_ms=due - now)
+
+    def _wait(self, op: Operation) -> None:
+        assert op.wait is not None
+        now = self._s.clock.now_ms()
+        try:
+            pauses, warnings = self._pauses(op, op.wait, now)
+        except InvalidExpression as error:
+            # Law 3: the step fails for good, here and now; nothing goes back to the queue.
+            info = ErrorInfo.of("InvalidExpression", f"the condition of wait_for_event {op.name!r}: {error}")
+            self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=info), None)
+            return
+        due = now + op.wait.timeout_ms
+        for pause in pauses:
+            self._s.pauses.note_shape(pause.event_name, pause.shape, due)
+        timer = self._wake_at(due)
+        plan = _plan_of(op, StepKind.WAIT, now).model_copy(
+            update={
+                "wait_event": op.wait.event,
+                "wait_if": op.wait.if_exp,
+                "pauses": tuple(pause.key for pause in pauses),
+                "timer": timer,
+                "warnings": warnings,
+            }
+        )
+        step = StepRecord(id=op.id, status=StepStatus.WAITING, plan=plan, wake_at_ms=due)
+        self._register(step, pauses)
+        self._log(f"waiting for {op.wait.event}", op, step, in_ms=due - now)
+
+    def _pauses(self, op: Operation, wait: WaitOptions, now_ms: int) -> tuple[list[Pause], tuple[str, ...]]:
+        head = self._run.head
+        planned = plan_wait(wait.event, wait.if_exp, self._run.event.payload())
+        condition = None if planned.condition is None else planned.condition.to_json()
+        pauses = [
+            Pause(
+                key=PauseKey(key=row.key, row=f"{head.run_id}#{op.id}#{index}"),
+                kind=PauseKind.WAIT,
+                run_id=head.run_id,
+                fn_id=head.seed.fn_id,
+                event_name=wait.event,
+                shape=row.shape.paths,
+                step_id=op.id,
+                if_exp=wait.if_exp,
+                condition=condition,
+                trigger_event_id=head.seed.event_id,
+                accept_after_us=wait_accepts_after_us(now_ms, head.seed.trigger_received_at_us),
+                accept_until_ms=now_ms + wait.timeout_ms,
+            )
+            for index, row in enumerate(planned.rows)
+        ]
+        return pauses, tuple(planned.warnings)
+
+    def _invoke(self, op: Operation) -> None:
+        assert op.invoke is not None
+        options = op.invoke
+        if self._s.catalog.get(options.function_id) is None:
+            known = ", ".join(sorted(config.id for config in self._s.catalog.configs()))
+            info = ErrorInfo.of(
+                "FunctionNotFound",
+                f"the invoked function {options.function_id!r} is not there; known functions: {known}",
+            )
+            self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=info), None)
+            return
+        now = self._s.clock.now_ms()
+        due = now + options.timeout_ms
+        timer = self._wake_at(due)
+        event = self._invocation(op, options, now)
+        self._s.queues.send_events(
+            [
+                EventMessage(
+                    event=event,
+                    target=options.function_id,
+                    invoker=Invoker(run_id=self._run.head.run_id, step_id=op.id),
+                )
+            ]
+        )
+        plan = _plan_of(op, StepKind.INVOKE, now).model_copy(
+            update={
+                "invokes": options.function_id,
+                "invoked_run": ids.run_id(event.internal_id, options.function_id),
+                "timer": timer,
+            }
+        )
+        step = StepRecord(id=op.id, status=StepStatus.WAITING, plan=plan, wake_at_ms=due)
+        self._register(step)
+        self._log(f"invoking {options.function_id}", op, step)
+
+    def _invocation(self, op: Operation, options: InvokeOptions, now_ms: int) -> Event:
+        run_id = self._run.head.run_id
+        # Derived from run and step, in the run's own time: an invocation that is sent twice starts one run.
+        internal_id = ids.step_event_id(run_id, op.id, 0, names.INVOKED, ids.ulid_time_ms(run_id))
+        return Event(
+            internal_id=internal_id,
+            received_at_us=now_ms * 1000,
+            id=internal_id,
+            name=names.INVOKED,
+            data=options.data,
+            user=options.user,
+            ts=now_ms,
+            v=options.v,
+            source="invoke",
+        )
+
+    def _wake_at(self, due_ms: int) -> TimerKey | None:
+        keep_until(self._s, self._run, due_ms)
+        return schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due_ms))
+
+    def _register(self, step: StepRecord, pauses: list[Pause] | None = None) -> None:
+        run_id = self._run.head.run_id
+        now = self._s.clock.now_ms()
+        self._run.steps[step.id] = self._s.runs.register(
+            run_id, self._owner, stamped(self._s, self._run, step), pauses or [], now
+        )
+
+    def _log(self, text: str, op: Operation, step: StepRecord, in_ms: int | None = None) -> None:
+        extra: dict[str, object] = {
+            "run_id": self._run.head.run_id,
+            "function_id": self._run.head.seed.fn_id,
+            "step": op.name,
+        }
+        if op.started_at_ms is not None and op.ended_at_ms is not None:
+            extra["took_ms"] = op.ended_at_ms - op.started_at_ms
+        if in_ms is not None:
+            extra["for"] = format_duration(max(in_ms, 0))
+        if op.error is not None:
+            extra["error"] = op.error.message
+        if step.plan.warnings:
+            extra["warnings"] = "; ".join(step.plan.warnings)
+        logger.info(text, extra=extra)
+
+
+def exceeded(name: str) -> ErrorInfo:
+    """The error of a step that killed its process each time it began."""
+    times = limits.MAX_STARTS_WITHOUT_PROGRESS
+    return ErrorInfo.of(
+        "ExceededTimeOrMemory",
+        f"the step {name!r} exceeded time or memory: its process ended {times} times while it ran",
+    )
+
+
+def _plan_of(op: Operation, kind: StepKind, now_ms: int) -> StepPlan:
+    name = op.name[: limits.MAX_STEP_NAME_CHARS]
+    return StepPlan(name=name, kind=kind, started_at_ms=op.started_at_ms or now_ms)

@@ -1,0 +1,237 @@
+"""What the engine needs of the world. The AWS room implements these; each write says what makes it safe to repeat.
+
+All of them raise InfrastructureError when AWS does not answer as it should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chalicelib.core.calls import CallRequest, Reply
+from chalicelib.core.events import Event
+from chalicelib.core.functions import FunctionConfig
+from chalicelib.core.messages import EventMessage, LifecycleMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.pauses import Pause
+from chalicelib.core.records import Effect, EventPage, EventRecord
+from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSeed
+from chalicelib.core.steps import PauseKey, StepLease, StepOutcome, StepPlan, StepRecord, TimerKey
+
+
+class Events(Protocol):
+    """The events table: events, what they cause, and the 24-hour window of users' ids."""
+
+    def put(self, record: EventRecord) -> EventRecord:
+        """Put if absent; the record that is stored afterwards, ours or the first one."""
+        ...
+
+    def get(self, internal_id: str) -> EventRecord | None:
+        """Consistent."""
+        ...
+
+    def effects(self, internal_id: str) -> list[Effect]:
+        """What the event resumed and cancelled. Consistent."""
+        ...
+
+    def claim_id(self, fn_id: str, user_id: str, run_id: str, now_ms: int) -> str:
+        """Claim the user's event id for a run of this function for 24 hours; the run that holds it."""
+        ...
+
+    def note_name(self, name: str, now_ms: int) -> None:
+        """Remember that events of this name exist (once a day and process)."""
+        ...
+
+    def names(self) -> list[str]:
+        """The names of events seen lately."""
+        ...
+
+    def page(self, name: str, *, after: str, before: str, limit: int, newest_first: bool = True) -> EventPage:
+        """Events of a name between two positions (core.ids.position), by time of acceptance. Consistent."""
+        ...
+
+
+class Runs(Protocol):
+    """The runs table: head, trigger event and steps of a run in one partition."""
+
+    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause]) -> RunHead:
+        """Put head and cancellation pauses, if absent, in one transaction; the head that is stored afterwards."""
+        ...
+
+    def load(self, run_id: str) -> Run | None:
+        """The whole run. Consistent item by item, but not a snapshot."""
+        ...
+
+    def head(self, run_id: str) -> RunHead | None:
+        """The head alone. Consistent."""
+        ...
+
+    def heads(self, run_ids: Sequence[str]) -> list[RunHead]:
+        """Many heads, in the order given; the missing are left out."""
+        ...
+
+    def take_lease(
+        self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int
+    ) -> tuple[LeaseResult, RunHead | None]:
+        """Take the run's lease, if it is free or has run out, and mark the run as begun."""
+        ...
+
+    def mark_progress(self, run_id: str, owner: Owner, mark: int) -> None:
+        """Something was recorded since the last start that died: count starts anew."""
+        ...
+
+    def poke(self, run_id: str, now_ms: int) -> bool:
+        """Tell the holder of a live lease that there is news; False when no lease is live."""
+        ...
+
+    def release(
+        self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None
+    ) -> RunHead | None:
+        """Give the lease back if it is ours and, unless `version` is None, the version is that. None when it was
+        given back; else the head as it stands. Raises LeaseLost."""
+        ...
+
+    def put_step(self, run_id: str, step: StepRecord) -> StepRecord:
+        """Record a step's end, if it has not ended and does not wait; what is recorded afterwards. One write unit."""
+        ...
+
+    def put_retry(self, run_id: str, step: StepRecord) -> None:
+        """Record a failed attempt (and drop the step's lease), if fewer are recorded and the step has not ended."""
+        ...
+
+    def get_step(self, run_id: str, step_id: str) -> StepRecord | None:
+        """One step. Consistent."""
+        ...
+
+    def register(
+        self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int
+    ) -> StepRecord:
+        """Record a step as waiting or planned, with its pauses, if absent, while the lease is ours and the run has
+        not ended; what is recorded afterwards. Raises LeaseLost."""
+        ...
+
+    def complete(self, run_id: str, step_id: str, outcome: StepOutcome, plan: StepPlan | None = None) -> StepRecord:
+        """End a waiting step from outside; what is recorded afterwards. With `plan`, an absent step is ended, too."""
+        ...
+
+    def lease_step(
+        self, run_id: str, step_id: str, owner: Owner, plan: StepPlan, *, until_ms: int, now_ms: int
+    ) -> StepLease:
+        """Take a planned step's lease; the step is created as planned if it is absent."""
+        ...
+
+    def drop_step_lease(self, run_id: str, step_id: str, owner: Owner) -> None:
+        """Give a planned step's lease back, if it is ours."""
+        ...
+
+    def resume(self, effect: Effect, outcome: StepOutcome) -> bool:
+        """End a waiting step by an event, with its marker, in one transaction. False when the step does not wait, or
+        the event has already touched another step of this run."""
+        ...
+
+    def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:
+        """End the run if it has not ended (and, with `owner`, the lease is ours); the head as it stands. None when
+        there is no such run. Raises LeaseLost."""
+        ...
+
+    def cancel_by(self, effect: Effect, ending: Ending) -> RunHead | None:
+        """End the run by an event, with its marker, in one transaction; the head as it stands."""
+        ...
+
+    def mark_settled(self, run_id: str, expires_at_s: int) -> None:
+        """What follows from the end is done; the run is open no more."""
+        ...
+
+    def mark_stalled(self, run_id: str, reason: str) -> None:
+        """Its message went to the dead letters."""
+        ...
+
+    def mark_poked(self, run_id: str, now_ms: int) -> None:
+        """It was found forgotten and sent a turn."""
+        ...
+
+    def extend_expiry(self, run_id: str, expires_at_s: int) -> None:
+        """Keep every item of the run at least until then."""
+        ...
+
+    def open_page(self, shard: int, after: str | None, limit: int) -> tuple[list[str], str | None]:
+        """Runs that are not settled, of one shard, and where to go on."""
+        ...
+
+    def page(self, fn_id: str, *, before: str, limit: int) -> list[str]:
+        """Positions (`time#run id`) of a function's runs before a position, newest first."""
+        ...
+
+
+class Pauses(Protocol):
+    """The pauses table: index rows, and the shapes that are in use."""
+
+    def note_shape(self, event_name: str, shape: tuple[str, ...], until_ms: int) -> None:
+        """Make the shape known for this event name at least until then."""
+        ...
+
+    def shapes(self, event_name: str) -> list[tuple[str, ...]]:
+        """The shapes registered for an event name. Consistent."""
+        ...
+
+    def candidates(self, key: str) -> Iterator[Pause]:
+        """The rows under an index key. Consistent."""
+        ...
+
+    def remove(self, keys: Sequence[PauseKey]) -> None:
+        """Remove rows; those that are gone already are none of our concern."""
+        ...
+
+    def scan(self, after: str | None, limit: int) -> tuple[list[Pause], str | None]:
+        """Some rows of the whole table, and where to go on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A far timer that has come near."""
+
+    key: TimerKey
+    message: TurnMessage | PlannedStepMessage
+
+
+class Timers(Protocol):
+    """The timers table, and the small marks that the scheduled functions keep."""
+
+    def put(self, due_ms: int, message: TurnMessage | PlannedStepMessage) -> TimerKey:
+        """Repeating it changes nothing."""
+        ...
+
+    def in_bucket(self, bucket: int, shard: int, due_before_ms: int, limit: int) -> list[Timer]:
+        """Timers of a bucket that are due before then. Consistent."""
+        ...
+
+    def remove(self, keys: Sequence[TimerKey]) -> None: ...
+
+    def get_mark(self, name: str) -> str | None: ...
+
+    def set_mark(self, name: str, value: str) -> None: ...
+
+
+class Queues(Protocol):
+    """The two queues."""
+
+    def send_events(self, messages: Sequence[EventMessage | LifecycleMessage]) -> None: ...
+
+    def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None: ...
+
+
+class Driver(Protocol):
+    """Calls functions."""
+
+    def call(self, request: CallRequest) -> Reply:
+        """Enter the function once."""
+        ...
+
+
+class Catalog(Protocol):
+    """The functions there are."""
+
+    def get(self, fn_id: str) -> FunctionConfig | None: ...
+
+    def configs(self) -> Sequence[FunctionConfig]: ...

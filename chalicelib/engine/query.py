@@ -1,0 +1,181 @@
+"""Looking inside: events, what they caused, runs and their timelines. Shapes follow the SDK protocol's API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.core import ids, limits
+from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.clock import to_iso
+from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.events import Event
+from chalicelib.core.records import EventRecord
+from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
+from chalicelib.core.steps import Cause, CauseKind
+from chalicelib.core.timeline import timeline
+from chalicelib.engine import lifecycle, settle
+from chalicelib.engine.services import Services
+
+
+class InvalidQuery(UserError):
+    """A query parameter that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows, and the cursor of the next ones."""
+
+    rows: list[dict[str, Any]]
+    cursor: str | None
+
+
+def encode_cursor(position: str) -> str:
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> str | None:
+    """Raises InvalidQuery for what is no cursor of ours."""
+    if not cursor:
+        return None
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise InvalidQuery("cursor: this is not a cursor of an earlier page") from None
+
+
+def events_page(
+    s: Services, *, name: str | None, after_ms: int, before_ms: int, limit: int, cursor: str | None
+) -> Page:
+    """Events, newest first; without `name`, of all the user's names."""
+    before = decode_cursor(cursor) or ids.position(before_ms)
+    wanted = [name] if name is not None else [n for n in s.events.names() if not n.startswith("inngest/")]
+    found: list[EventRecord] = []
+    more = False
+    for each in wanted:
+        page = s.events.page(each, after=ids.position(after_ms), before=before, limit=limit)
+        found += page.records
+        more = more or page.next_position is not None
+    found.sort(key=lambda record: _position(record.event), reverse=True)
+    shown = found[:limit]
+    more = more or len(found) > limit
+    rows = [_hydrated(s, record).wire() for record in shown]
+    return Page(rows, encode_cursor(_position(shown[-1].event)) if more and shown else None)
+
+
+def _position(event: Event) -> str:
+    return ids.position(event.received_at_ms) + event.internal_id[len(ids.position(0)) :]
+
+
+def _hydrated(s: Services, record: EventRecord) -> Event:
+    if record.from_run is None:
+        return record.event
+    return lifecycle.event_of(s, record.from_run, record.event.name) or record.event
+
+
+def _record(s: Services, internal_id: str) -> EventRecord:
+    record = s.events.get(internal_id) if ids.is_ulid(internal_id) else None
+    if record is None:
+        raise NotFound(f"there is no event {internal_id!r}; it may not have been processed yet, or it has expired")
+    return record
+
+
+def event(s: Services, internal_id: str) -> dict[str, Any]:
+    """One event with its audit: what it started, resumed and cancelled, and what it did not start and why."""
+    record = _record(s, internal_id)
+    body = _hydrated(s, record).wire()
+    body["processed_at"] = to_iso(record.processed_at_ms)
+    body["started"] = [
+        {"function_id": start.fn_id, "run_id": start.run_id} for start in record.starts if start.is_live
+    ]
+    body["not_started"] = [
+        {
+            "function_id": start.fn_id,
+            "reason": start.problem or f"the id {record.event.id!r} already started run {start.duplicate_of}",
+        }
+        for start in record.starts
+        if not start.is_live
+    ]
+    for kind in ("resumed", "cancelled"):
+        body[kind] = [
+            {"run_id": effect.run_id, "step_id": effect.step_id, "at": to_iso(effect.at_ms)}
+            for effect in s.events.effects(internal_id)
+            if effect.kind.value == kind
+        ]
+    return body
+
+
+def event_runs(s: Services, internal_id: str) -> list[dict[str, Any]]:
+    """The runs that the event started."""
+    record = _record(s, internal_id)
+    heads = s.runs.heads([start.run_id for start in record.starts if start.is_live])
+    return [head.wire() for head in heads]
+
+
+def runs_page(
+    s: Services,
+    *,
+    fn_id: str | None,
+    status: RunStatus | None,
+    after_ms: int,
+    before_ms: int,
+    limit: int,
+    cursor: str | None,
+) -> Page:
+    """Runs, newest first. Status is filtered while reading, so a page may take several reads; it is bounded, and a
+    page with fewer rows than asked for may still have a cursor."""
+    before = decode_cursor(cursor) or _run_position(before_ms)
+    wanted = [fn_id] if fn_id is not None else [config.id for config in s.catalog.configs()]
+    oldest = _run_position(after_ms)
+    rows: list[dict[str, Any]] = []
+    for _ in range(10):
+        positions = heapq.nlargest(
+            limits.MAX_PAGE, (p for each in wanted for p in s.runs.page(each, before=before, limit=limits.MAX_PAGE))
+        )
+        recent = [position for position in positions if position >= oldest]
+        heads = {head.run_id: head for head in s.runs.heads([position.split("#", 1)[1] for position in recent])}
+        for position in recent:
+            head = heads.get(position.split("#", 1)[1])
+            before = position
+            if head is not None and (status is None or head.status is status):
+                rows.append(head.wire())
+                if len(rows) == limit:
+                    return Page(rows, encode_cursor(before))
+        if len(recent) < limits.MAX_PAGE:
+            return Page(rows, None)
+    return Page(rows, encode_cursor(before))
+
+
+def _run_position(ms: int) -> str:
+    return f"{ms:015d}"
+
+
+def load_run(s: Services, run_id: str) -> Run:
+    """Raises NotFound."""
+    run = s.runs.load(run_id) if ids.is_ulid(run_id) else None
+    if run is None:
+        raise NotFound(f"there is no run {run_id!r}")
+    return run
+
+
+def run_timeline(s: Services, run_id: str) -> list[dict[str, Any]]:
+    return timeline(load_run(s, run_id))
+
+
+def cancel_run(s: Services, run_id: str) -> RunHead:
+    """End a run by the API. A run that has ended already stays as it is."""
+    load_run(s, run_id)
+    ending = Ending(
+        status=RunStatus.CANCELLED,
+        ended_at_ms=s.clock.now_ms(),
+        error=ErrorInfo(name="FunctionCancelled", message="cancelled by the API"),
+        cause=Cause(kind=CauseKind.API),
+    )
+    head = s.runs.end(run_id, ending, owner=None)
+    if head is None:
+        raise NotFound(f"there is no run {run_id!r}")
+    settle.settle(s, run_id)
+    return head

@@ -1,0 +1,68 @@
+"""What every use case is handed: the ports, the clock, chance, and the settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.core import limits, retries
+from chalicelib.core.clock import Clock
+from chalicelib.engine.ports import Catalog, Driver, Events, Pauses, Queues, Runs, Timers
+
+logger = logging.getLogger("stepwell")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What an operator may set. Times in milliseconds."""
+
+    # A turn hands over to the queue when less than this is left of its invocation.
+    hand_over_below_ms: int = 15_000
+    retention_days: int = limits.DEFAULT_RETENTION_DAYS
+    max_receives: int = limits.MAX_RECEIVES
+    retry_table_ms: Sequence[int] = retries.BACKOFF_MS
+    any_event_key: bool = False
+    event_keys: tuple[str, ...] = ()
+
+    @property
+    def retention_ms(self) -> int:
+        return self.retention_days * limits.DAY_MS
+
+
+@dataclass(frozen=True)
+class Chance:
+    """Randomness, handed in."""
+
+    entropy: Callable[[], bytes]
+    jitter: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Services:
+    """The engine's surroundings. `clock` tells milliseconds since the epoch."""
+
+    events: Events
+    runs: Runs
+    pauses: Pauses
+    timers: Timers
+    queues: Queues
+    catalog: Catalog
+    driver: Driver
+    clock: Clock
+    chance: Chance
+    settings: EngineSettings = field(default_factory=EngineSettings)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery of a queue message: `deadline_ms` is when its invocation ends."""
+
+    message_id: str
+    nonce: str
+    receives: int
+    deadline_ms: int
+    sent_at_ms: int = 0
+
+    def is_last(self, settings: EngineSettings) -> bool:
+        return self.receives >= settings.max_receives

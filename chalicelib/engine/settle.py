@@ -1,0 +1,83 @@
+"""What follows from the end of a run. All of it is repeatable and derived from the run, so any message that finds a
+run ended but not settled does it (DESIGN, "Cancel and end")."""
+
+from __future__ import annotations
+
+from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.messages import LifecycleMessage, TurnMessage
+from chalicelib.core.runs import Ending, Run, RunStatus
+from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus
+from chalicelib.engine import cleanup, lifecycle
+from chalicelib.engine.services import Services, logger
+
+
+def settle(s: Services, run_id: str) -> None:
+    """Read the run; if it has ended and is not settled, settle it."""
+    run = s.runs.load(run_id)
+    if run is not None and run.head.ending is not None and not run.head.settled:
+        settle_run(s, run)
+
+
+def settle_run(s: Services, run: Run) -> None:
+    """Tell the end to whom it concerns, leave nothing behind, and close the run."""
+    head, ending = run.head, run.head.ending
+    assert ending is not None
+    tell = lifecycle.names_for(head)
+    if tell:
+        s.queues.send_events([LifecycleMessage(run_id=head.run_id, name=name) for name in tell])
+    if head.seed.invoker is not None:
+        _answer_invoker(s, run, ending)
+    cleanup.remove_traces(s, [step for step in run.steps.values() if _may_leave_traces(step)])
+    if head.seed.cancels:
+        s.pauses.remove(head.seed.cancels)
+    s.runs.mark_settled(head.run_id, (ending.ended_at_ms + s.settings.retention_ms) // 1000)
+    logger.info(
+        "run ended",
+        extra={
+            "run_id": head.run_id,
+            "function_id": head.seed.fn_id,
+            "status": ending.status.value,
+            "error": None if ending.error is None else ending.error.message,
+            "took_ms": ending.ended_at_ms - head.seed.created_at_ms,
+        },
+    )
+
+
+def _may_leave_traces(step: StepRecord) -> bool:
+    """A wait that an event ended is cleaned by the event's message; every other one here."""
+    if not step.status.is_final:
+        return True
+    cause = None if step.outcome is None else step.outcome.cause
+    return cause is not None and cause.kind is not CauseKind.EVENT
+
+
+def invoke_result(run: Run, ending: Ending) -> StepOutcome:
+    """What the invoking step is told."""
+    cause = Cause(kind=CauseKind.RUN, id=run.head.run_id, name=run.head.seed.fn_id)
+    error = ending.error
+    if ending.status is not RunStatus.COMPLETED and error is None:
+        error = ErrorInfo(name="InvokedFunctionFailed", message=f"the run ended as {ending.status.value}")
+    return StepOutcome(
+        ended_at_ms=ending.ended_at_ms,
+        output=None if error is not None else ending.output,
+        error=error,
+        cause=cause,
+        size_bytes=ending.size_bytes,
+    )
+
+
+def _answer_invoker(s: Services, run: Run, ending: Ending) -> None:
+    invoker = run.head.seed.invoker
+    assert invoker is not None
+    # The invocation is sent before the invoker's step is recorded, so an answer may come first and is put for it.
+    plan = StepPlan(
+        name=run.head.seed.fn_id,
+        kind=StepKind.INVOKE,
+        started_at_ms=run.head.seed.created_at_ms,
+        invokes=run.head.seed.fn_id,
+        invoked_run=run.head.run_id,
+    )
+    stored = s.runs.complete(invoker.run_id, invoker.step_id, invoke_result(run, ending), plan)
+    cleanup.remove_timer(s, stored if stored.status is not StepStatus.WAITING else None)
+    s.queues.send_work(TurnMessage(run_id=invoker.run_id))
+

@@ -1,0 +1,89 @@
+"""Every minute: what is due soon leaves the timers table for the work queue with its exact delay, and scheduled
+functions are started. A missed tick is caught up by the next one."""
+
+from __future__ import annotations
+
+from chalicelib.core import events as names
+from chalicelib.core import ids, limits, timers
+from chalicelib.core.crons import CronSchedule
+from chalicelib.core.events import Event
+from chalicelib.core.functions import CronTrigger
+from chalicelib.core.messages import EventMessage
+from chalicelib.engine.services import Services, logger
+from chalicelib.engine.timing import delay_s
+
+TIMER_MARK = "timers"
+CRON_MARK = "cron"
+_PAGE = 100
+# After a long pause of the schedule, runs that were due longer ago than this are not made up for.
+_CRON_CATCH_UP_MS = limits.HOUR_MS
+_RESERVE_MS = 5_000
+
+
+def tick(s: Services, deadline_ms: int) -> int:
+    """Move what is due; how many timers were moved. Stops early when the invocation's time runs short."""
+    start_schedules(s)
+    return move_timers(s, deadline_ms)
+
+
+def move_timers(s: Services, deadline_ms: int) -> int:
+    """Send, then remove: dying in between sends a second turn, which finds nothing to do."""
+    now = s.clock.now_ms()
+    stored = s.timers.get_mark(TIMER_MARK)
+    first = mark = timers.first_bucket(stored, now)
+    moved = 0
+    for bucket in range(first, timers.bucket_of(now + timers.LOOKAHEAD_MS) + 1):
+        found = sum(_move_shard(s, bucket, shard, deadline_ms) for shard in range(timers.SHARDS))
+        moved += found
+        mark = timers.next_mark(bucket, found == 0, mark, now)
+        if s.clock.now_ms() > deadline_ms - _RESERVE_MS:
+            break
+    if stored is None or mark != int(stored):
+        s.timers.set_mark(TIMER_MARK, str(mark))
+    return moved
+
+
+def _move_shard(s: Services, bucket: int, shard: int, deadline_ms: int) -> int:
+    found = 0
+    while s.clock.now_ms() <= deadline_ms - _RESERVE_MS:
+        now = s.clock.now_ms()
+        due = s.timers.in_bucket(bucket, shard, now + timers.LOOKAHEAD_MS, _PAGE)
+        for timer in due:
+            s.queues.send_work(timer.message, delay_s=delay_s(timer.key.due_ms, s.clock.now_ms()))
+        if due:
+            s.timers.remove([timer.key for timer in due])
+        found += len(due)
+        if len(due) < _PAGE:
+            break
+    return found
+
+
+def start_schedules(s: Services) -> None:
+    """Send the events of scheduled runs that are due until now. Their ids are derived from function and time, so a
+    tick that runs twice starts nothing twice."""
+    now = s.clock.now_ms()
+    mark = s.timers.get_mark(CRON_MARK)
+    after = now if mark is None else max(int(mark), now - _CRON_CATCH_UP_MS)
+    for config in s.catalog.configs():
+        for trigger in config.triggers:
+            if not isinstance(trigger, CronTrigger):
+                continue
+            for due_ms in CronSchedule.parse(trigger.cron).due_between(after, now):
+                logger.info("schedule due", extra={"function_id": config.id, "cron": trigger.cron})
+                s.queues.send_events([_scheduled(config.id, trigger.cron, due_ms)])
+    if mark is None or now > int(mark):
+        s.timers.set_mark(CRON_MARK, str(now))
+
+
+def _scheduled(fn_id: str, cron: str, due_ms: int) -> EventMessage:
+    internal_id = ids.scheduled_event_id(fn_id, cron, due_ms, names.SCHEDULED)
+    event = Event(
+        internal_id=internal_id,
+        received_at_us=due_ms * 1000,
+        id=internal_id,
+        name=names.SCHEDULED,
+        data={"cron": cron},
+        ts=due_ms,
+        source="schedule",
+    )
+    return EventMessage(event=event, target=fn_id, cron=cron)

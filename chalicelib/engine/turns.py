@@ -1,0 +1,269 @@
+"""A turn drives a run: take its lease, call the function, carry out what it answers, again and again in the same
+invocation, until the run waits, ends, or the invocation's time runs short (law 4; DESIGN, "Lease" and "News")."""
+
+from __future__ import annotations
+
+from chalicelib.core import limits
+from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operations, Raised, Reply, Returned
+from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
+from chalicelib.core.messages import TurnMessage
+from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
+from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
+from chalicelib.engine import function_errors, settle, waking
+from chalicelib.engine.operations import Operator
+from chalicelib.engine.services import Delivery, Services, logger
+from chalicelib.engine.timing import came_early
+
+
+def handle(s: Services, message: TurnMessage, delivery: Delivery) -> None:
+    """Drive the run as far as it goes. Returning acknowledges the message.
+
+    Raises Deferred when the message must stay on the queue, InfrastructureError when AWS failed.
+    """
+    if came_early(s, message):
+        return
+    owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
+    head = _take_lease(s, message.run_id, owner, delivery)
+    if head is None:
+        return
+    turn = _Turn(s, message, owner, head, delivery.deadline_ms)
+    try:
+        turn.drive()
+    except LeaseLost as error:
+        raise Deferred(str(error), visible_in_s=limits.CLOCK_SKEW_MS // 1000) from error
+    except Exception:
+        turn.give_back()
+        raise
+
+
+def _take_lease(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> RunHead | None:
+    until_ms = delivery.deadline_ms + limits.CLOCK_SKEW_MS
+    while True:
+        now = s.clock.now_ms()
+        result, head = s.runs.take_lease(run_id, owner, until_ms=until_ms, now_ms=now)
+        match result:
+            case LeaseResult.TAKEN:
+                return head
+            case LeaseResult.MISSING:
+                logger.warning("a turn for a run that is not there", extra={"run_id": run_id})
+                return None
+            case LeaseResult.ENDED:
+                settle.settle(s, run_id)
+                return None
+            case LeaseResult.OWN_MESSAGE:
+                # A second delivery of the only copy: it stays until the first one's lease has run out.
+                assert head is not None
+                remaining_s = max(1, (head.lease_until_ms - now) // 1000 + 1)
+                raise Deferred("this message's own turn may still be running", visible_in_s=remaining_s)
+            case LeaseResult.OTHER:
+                if s.runs.poke(run_id, now):
+                    return None
+
+
+class _Turn:
+    """One turn that holds its run's lease."""
+
+    def __init__(
+        self, s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadline_ms: int
+    ) -> None:
+        self._s = s
+        self._message = message
+        self._owner = owner
+        self._head = head
+        self._version = head.version
+        self._news_at_ms = head.news_at_ms
+        self._deadline_ms = deadline_ms
+        self._run = self._load()
+        self._starts = self._starts_without_progress()
+
+    def _load(self) -> Run:
+        run = self._s.runs.load(self._head.run_id)
+        if run is None:
+            raise LeaseLost("the run was deleted")
+        return run
+
+    def _now_ms(self) -> int:
+        # Whoever brought news may have a clock that is ahead of ours: what was due for it is due for us.
+        return max(self._s.clock.now_ms(), self._news_at_ms)
+
+    def _starts_without_progress(self) -> int:
+        if self._head.starts <= 1:
+            return self._head.starts
+        logger.warning(
+            "an earlier turn died", extra={"run_id": self._head.run_id, "starts": self._head.starts}
+        )
+        mark = progress_mark(self._run.steps)
+        if mark == self._head.progress_mark:
+            return self._head.starts
+        self._s.runs.mark_progress(self._head.run_id, self._owner, mark)
+        return 1
+
+    def drive(self) -> None:
+        """Go on until there is nothing more to do now."""
+        operator = Operator(self._s, self._run, self._owner)
+        while True:
+            waking.wake_due(self._s, self._run, self._now_ms())
+            if self._over_limits():
+                return
+            if self._may_call():
+                went_on = self._call(operator)
+                if went_on is None:
+                    return
+                if went_on:
+                    if self._has_ended():
+                        return
+                    if self._deadline_ms - self._s.clock.now_ms() < self._s.settings.hand_over_below_ms:
+                        self._hand_over()
+                        return
+                    continue
+            if self._suspend():
+                return
+            operator = Operator(self._s, self._run, self._owner)
+
+    def _may_call(self) -> bool:
+        """Not while a step of this turn waits for its next attempt: calling would make the attempt now."""
+        now = self._now_ms()
+        finished = len(ended(self._run.steps))
+        return not any(
+            step.status is StepStatus.RETRYING
+            and not step.plan.planned
+            and step.wake_at_ms is not None
+            and step.wake_at_ms > now
+            and (key != FUNCTION_ENTRY or step.plan.after_steps == finished)
+            for key, step in self._run.steps.items()
+        )
+
+    def _call(self, operator: Operator) -> bool | None:
+        """Enter the function once. True: a step ended; False: nothing more to do now; None: the run has ended."""
+        config = self._s.catalog.get(self._head.seed.fn_id)
+        if self._starts > limits.MAX_STARTS_WITHOUT_PROGRESS + 1:
+            self._end(RunStatus.FAILED, error=_killed("the function's code outside of steps"))
+            return None
+        plan_only = self._starts > limits.MAX_STARTS_WITHOUT_PROGRESS
+        max_attempts = limits.DEFAULT_RETRIES + 1 if config is None else config.max_attempts
+        request = CallRequest(
+            run_id=self._head.run_id,
+            fn_id=self._head.seed.fn_id,
+            attempt=function_errors.current_attempt(self._run.steps),
+            max_attempts=max_attempts,
+            event=self._run.event,
+            steps=ended(self._run.steps),
+            plan_only=plan_only,
+        )
+        started_at_ms = self._s.clock.now_ms()
+        reply = self._s.driver.call(request)
+        if plan_only and isinstance(reply, Operations):
+            self._starts = 1
+            return operator.fail_killed_steps(reply)
+        return self._answer(operator, reply, started_at_ms, max_attempts)
+
+    def _answer(
+        self, operator: Operator, reply: Reply, started_at_ms: int, max_attempts: int
+    ) -> bool | None:
+        match reply:
+            case Returned():
+                self._end(RunStatus.COMPLETED, output=reply.output, size_bytes=reply.size_bytes)
+                return None
+            case Raised():
+                if function_errors.record(self._s, self._run, reply, started_at_ms, max_attempts):
+                    return False
+                self._end(RunStatus.FAILED, error=reply.error)
+                return None
+            case Operations():
+                unknown = [op for op in reply.ops if op.op is Opcode.STEP_NOT_FOUND]
+                if unknown or not reply.ops:
+                    self._end(RunStatus.FAILED, error=_unexpected(reply))
+                    return None
+                return operator.carry_out(reply, max_attempts)
+
+    def _over_limits(self) -> bool:
+        used = count(self._run.steps)
+        if used.steps > limits.MAX_STEPS:
+            text = f"the run has more than {limits.MAX_STEPS:,} steps; split the work with ctx.step.invoke or events"
+        elif used.state_bytes > limits.MAX_RUN_STATE_BYTES:
+            text = (
+                f"the outputs of the run's steps have {used.state_bytes:,} bytes together; at most "
+                f"{limits.MAX_RUN_STATE_BYTES:,} are allowed: keep large data elsewhere and return references"
+            )
+        else:
+            return False
+        self._end(RunStatus.FAILED, error=ErrorInfo.of("LimitExceeded", text))
+        return True
+
+    def _has_ended(self) -> bool:
+        """No step begins of a run that has ended (cancelled between two steps)."""
+        head = self._s.runs.head(self._head.run_id)
+        if head is None:
+            raise LeaseLost("the run was deleted")
+        if head.ending is None:
+            return False
+        if not head.settled:
+            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+        return True
+
+    def _end(
+        self,
+        status: RunStatus,
+        *,
+        output: object = None,
+        error: ErrorInfo | None = None,
+        size_bytes: int = 0,
+    ) -> None:
+        ending = Ending(
+            status=status,
+            ended_at_ms=self._s.clock.now_ms(),
+            output=output,
+            error=error,
+            size_bytes=size_bytes,
+        )
+        head = self._s.runs.end(self._head.run_id, ending, owner=self._owner)
+        if head is not None and not head.settled:
+            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+
+    def _suspend(self) -> bool:
+        """Give the lease back; False when there is news, which has then been read."""
+        wake = wake_at_ms(self._run.steps, self._now_ms())
+        head = self._s.runs.release(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
+        if head is None:
+            return True
+        if head.ending is not None:
+            settle.settle(self._s, head.run_id)
+            return True
+        self._version, self._news_at_ms = head.version, head.news_at_ms
+        self._run = self._load()
+        return False
+
+    def _hand_over(self) -> None:
+        """Release first, then send: a turn that came while we held the lease would only poke us."""
+        if self._message.hop >= limits.MAX_HOPS:
+            self._end(RunStatus.FAILED, error=ErrorInfo.of("LimitExceeded", "the run was handed over too often"))
+            return
+        now = self._s.clock.now_ms()
+        head = self._s.runs.release(self._head.run_id, self._owner, version=None, wake_at_ms=now)
+        if head is not None and head.ending is not None:
+            settle.settle(self._s, head.run_id)
+            return
+        logger.info("handed over to the queue", extra={"run_id": self._head.run_id})
+        self._s.queues.send_work(TurnMessage(run_id=self._head.run_id, hop=self._message.hop + 1))
+
+    def give_back(self) -> None:
+        """After a fault: give the lease back if that is possible, so that the message can be tried again soon."""
+        try:
+            self._s.runs.release(
+                self._head.run_id, self._owner, version=None, wake_at_ms=self._s.clock.now_ms()
+            )
+        except (InfrastructureError, LeaseLost):
+            logger.info("the lease could not be given back", extra={"run_id": self._head.run_id})
+
+
+def _killed(what: str) -> ErrorInfo:
+    times = limits.MAX_STARTS_WITHOUT_PROGRESS
+    return ErrorInfo.of(
+        "ExceededTimeOrMemory",
+        f"{what} exceeded time or memory: its process ended {times} times before anything was recorded",
+    )
+
+
+def _unexpected(reply: Operations) -> ErrorInfo:
+    what = ", ".join(op.op.value for op in reply.ops) or "no operations"
+    return ErrorInfo.of("UnexpectedReply", f"the function answered with {what}, which means nothing here")
