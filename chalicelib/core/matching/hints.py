@@ -1,0 +1,74 @@
+"""Warnings about paths of the event that do not exist in it, with the nearest that does."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chalicelib.core.expressions.render import render_path
+from chalicelib.core.expressions.syntax import Compare, Const, Has, Node, Path, children
+from chalicelib.core.expressions.values import element, present
+
+_MAX_NAMES = 200  # Names compared per warning: difflib takes microseconds for each.
+_MAX_DEPTH = 4
+
+
+def missing_paths(node: Node, event: Mapping[str, Any]) -> list[str]:
+    """A warning for each path of `event` that the condition reads and the event has not."""
+    return [
+        _warning(path, event)
+        for path in dict.fromkeys(_read(node))
+        if path.root == "event" and not _exists(path.keys, event)
+    ]
+
+
+def _read(node: Node) -> Iterator[Path]:
+    """The paths whose being missing is likely a mistake: not those that the condition itself asks about."""
+    match node:
+        case Path():
+            yield node
+        case Has() | Compare("==" | "!=", Path(), Const(None)) | Compare("==" | "!=", Const(None), Path()):
+            return
+        case _:
+            for part in children(node):
+                yield from _read(part)
+
+
+def _exists(keys: tuple[str | int, ...], event: Any) -> bool:
+    for key in keys:
+        if not present(event, key):
+            return False
+        event = element(event, key)
+    return True
+
+
+def _warning(path: Path, event: Mapping[str, Any]) -> str:
+    message = f"{render_path('event', path.keys)} does not exist in the event that started the run"
+    nearest = _nearest(path.keys, event)
+    return f"{message}; did you mean {render_path('event', nearest)}?" if nearest else message
+
+
+def _nearest(keys: tuple[str | int, ...], event: Mapping[str, Any]) -> tuple[str | int, ...] | None:
+    """The existing path that is most like the missing one: a name beside it, or else the same name
+    elsewhere."""
+    at, parent = 0, event
+    while present(parent, keys[at]):
+        parent = element(parent, keys[at])
+        at += 1
+    wanted = keys[at]
+    if isinstance(parent, dict) and isinstance(wanted, str):
+        names = [name for name in list(parent)[:_MAX_NAMES] if isinstance(name, str)]
+        if close := difflib.get_close_matches(wanted, names, n=1):
+            return (*keys[:at], close[0], *keys[at + 1 :])
+    return next((found for found in _paths(event) if found[-1] == keys[-1]), None)
+
+
+def _paths(event: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The paths of the event's fields, nearest to the root first, as far as it makes sense to look."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), event)]
+    for seen, (path, value) in enumerate(waiting):
+        if path:
+            yield path
+        if isinstance(value, dict) and len(path) < _MAX_DEPTH and seen < _MAX_NAMES:
+            waiting.extend(((*path, name), inner) for name, inner in list(value.items())[:_MAX_NAMES])
