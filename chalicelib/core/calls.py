@@ -118,10 +118,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class Returned:
-    """The function returned; `output` is JSON."""
+    """The function returned; `output` is JSON. `unseen_steps` as in Operations."""
 
     output: Any
     size_bytes: int
+    unseen_steps: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,37 @@
+"""What a function imports: the decorator, its triggers, the context, and the errors."""
+
+from chalicelib.sdk.context import AsyncContext, Context, ContextSync
+from chalicelib.sdk.errors import (
+    InvalidFunction,
+    InvalidStepError,
+    LimitExceeded,
+    NonRetriableError,
+    OutputNotSerializable,
+    RetryAfterError,
+    StepError,
+)
+from chalicelib.sdk.event import Event
+from chalicelib.sdk.function import Function, function
+from chalicelib.sdk.registry import Registry, discover
+from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
+
+__all__ = [
+    "AsyncContext",
+    "Cancel",
+    "Context",
+    "ContextSync",
+    "Event",
+    "Function",
+    "InvalidFunction",
+    "InvalidStepError",
+    "LimitExceeded",
+    "NonRetriableError",
+    "OutputNotSerializable",
+    "Registry",
+    "RetryAfterError",
+    "StepError",
+    "TriggerCron",
+    "TriggerEvent",
+    "discover",
+    "function",
+]

@@ -1,0 +1,301 @@
+"""One entry into a function: which steps are memoised, which is run or reported, how the function is left.
+
+A step that has no result yet leaves the function by raising Suspended, which is no Exception, so that `except
+Exception` in the function lets it pass. The engine records what was asked for and enters the function again.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from chalicelib.core import limits
+from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operation
+from chalicelib.core.clock import Clock
+from chalicelib.core.errors import UserError
+from chalicelib.core.ids import hashed_step_id
+from chalicelib.sdk.errors import InvalidStepError, NonRetriableError, StepError
+from chalicelib.sdk.event import copy_json
+from chalicelib.sdk.failures import describe
+from chalicelib.sdk.lanes import Group, Lane, claim
+from chalicelib.sdk.outputs import to_json
+
+OutgoingEvent = dict[str, Any]
+SendEvents = Callable[[str, str, list[OutgoingEvent]], list[str]]
+"""Sends events for (run id, hashed step id); the same step's events get the same ids each time."""
+
+_inside_step: ContextVar[str | None] = ContextVar("stepwell_inside_step", default=None)
+_MAX_CONTEXT: Final = 50
+SWALLOWED: Final = (
+    "Steps suspend the function by raising, and the function must let that pass: catch Exception, not "
+    "BaseException; "
+    "use no bare `except:`, no contextlib.suppress(BaseException) and no `return` in `finally` around steps."
+)
+
+
+class Suspended(BaseException):
+    """Leaves the function at a step. `final`: the target of the call was run, and nothing else matters."""
+
+    def __init__(self, at: str, ops: tuple[Operation, ...], *, final: bool = False) -> None:
+        super().__init__(f"suspended at step {at!r}; let this exception pass")
+        self.at = at
+        self.ops = ops
+        self.final = final
+
+
+@dataclass(frozen=True)
+class StepKey:
+    """A step: its hashed id and the name that the user gave it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """The output of a memoised step."""
+
+    output: Any
+
+
+class Execution:
+    """The state of one entry. Belongs to one call and is used by its thread only."""
+
+    def __init__(self, request: CallRequest, send_events: SendEvents, clock: Clock) -> None:
+        self.request = request
+        self.clock = clock
+        self.lane: Lane | None = None
+        self.suspension: Suspended | None = None
+        # What ends the run whatever the function does with its exceptions, and what is not the function's
+        # fault.
+        self.fault: ErrorInfo | None = None
+        self.aborted: BaseException | None = None
+        self.unseen: tuple[str, ...] = ()
+        self._send_events = send_events
+        self._counts: dict[str, int] = {}
+        self._unasked = set(request.steps)
+        self._running: RunningStep | None = None
+        self._thread = threading.get_ident()
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the code that runs now has run before, in an earlier entry of the same attempt."""
+        if self._running is not None:
+            return False
+        return self.suspension is not None or self.request.target is not None or bool(self._unasked)
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """Memoised steps that the function has not asked for."""
+        return tuple(sorted(self._unasked))
+
+    def begin(self, step_id: str, handler: object) -> Recalled | RunningStep:
+        """The memoised output of a run-step, or the step begun. Raises Suspended if it is not to run now."""
+        key = self._claim(step_id)
+        memo = self._recall(key)
+        if memo is not None:
+            return memo
+        if not callable(handler):
+            raise InvalidStepError(
+                f"step {key.name!r} needs a function to run, not {type(handler).__name__}: pass the "
+                "function itself "
+                "and its arguments behind it, as in ctx.step.run('id', fn, argument)"
+            )
+        self._skip_unless_target(key)
+        if self.request.target is None and (self.lane is not None or self.request.plan_only):
+            raise self.suspend(key.name, (self._operation(Opcode.STEP_PLANNED, key),))
+        self._running = RunningStep(self, key)
+        return self._running
+
+    def ask(self, step_id: str, build: Callable[[Operation], Operation]) -> Any:
+        """The memoised output of a step that the engine carries out. Raises Suspended when there is none yet.
+
+        `build` completes an operation; the UserErrors that it raises become InvalidStepErrors naming the
+        step.
+        """
+        key = self._claim(step_id)
+        memo = self._recall(key)
+        if memo is not None:
+            return memo.output
+        if self.request.target is not None:
+            raise self.suspend(key.name, ())
+        try:
+            operation = build(self._operation(Opcode.SLEEP, key))
+        except (UserError, NonRetriableError) as error:
+            raise InvalidStepError(f"step {key.name!r}: {error}") from None
+        raise self.suspend(key.name, (operation,))
+
+    def send(self, key: StepKey, events: list[OutgoingEvent]) -> list[str]:
+        """Send events for the step. What fails there and is no mistake of the user's leaves the function."""
+        try:
+            return self._send_events(self.request.run_id, key.id, events)
+        except UserError:
+            raise
+        except BaseException as error:
+            self.aborted = error
+            raise self.suspend(key.name, ()) from None
+
+    def suspend(
+        self, at: str, ops: tuple[Operation, ...], *, final: bool = False, past_others: bool = True
+    ) -> Suspended:
+        """The exception to leave the function with. `past_others`: steps not asked for by now are gone."""
+        if past_others and self.lane is None and self.request.target is None:
+            self.unseen = self.unasked
+        self.suspension = Suspended(at, ops, final=final)
+        return self.suspension
+
+    def refuse(self, message: str) -> InvalidStepError:
+        """A misuse that ends the run even if the function catches the error."""
+        error = InvalidStepError(message)
+        if self.fault is None:
+            self.fault = describe(error, self.clock.now_ms()).error
+        return error
+
+    def swallowed(self, how: str) -> None:
+        """The function caught the suspension and went on."""
+        assert self.suspension is not None
+        at = self.suspension.at
+        self.refuse(f"the function caught Stepwell's suspension at step {at!r} and {how}. {SWALLOWED}")
+
+    def ended(self, step: RunningStep) -> None:
+        """The running step is over."""
+        assert self._running is step
+        self._running = None
+
+    def check_place(self, what: str) -> None:
+        """Whether a step may be called here and now. Raises InvalidStepError, or Suspended again."""
+        if threading.get_ident() != self._thread:
+            raise self.refuse(
+                f"{what} was called in another thread: call steps in the function itself, and use "
+                "ctx.group.parallel to run them side by side"
+            )
+        if self._running is not None:
+            outer = self._running.key.name
+            if _inside_step.get() is not None:
+                raise self._running.refuse(
+                    f"{what} was called inside step {outer!r}: steps cannot be nested; call one after "
+                    "the other"
+                )
+            raise self.refuse(
+                f"{what} was called while step {outer!r} was running: use ctx.group.parallel to run "
+                "steps side by side"
+            )
+        if self.suspension is not None:
+            if not self._leaving():
+                self.swallowed(f"called {what}")
+            raise self.suspension
+
+    def enter_group(self) -> Group:
+        """Begin a parallel group."""
+        self.check_place("ctx.group.parallel")
+        return Group.under(self.lane)
+
+    def _leaving(self) -> bool:
+        """Whether the suspension is on its way out: this is a `finally` or `except` that it passes."""
+        error = sys.exc_info()[1]
+        for _ in range(_MAX_CONTEXT):
+            if error is None or error is self.suspension:
+                return error is not None
+            error = error.__context__
+        return False
+
+    def _claim(self, step_id: str) -> StepKey:
+        _check_id(step_id)
+        self.check_place(f"step {step_id!r}")
+        if self.lane is not None and not claim(self.lane, step_id):
+            raise self.refuse(
+                f"step {step_id!r} is used by several callables of ctx.group.parallel after their first "
+                "steps; which "
+                "is which would depend on the order in which they finish: give each step of the group "
+                "its own id"
+            )
+        repeat = self._counts.get(step_id, 0)
+        self._counts[step_id] = repeat + 1
+        return StepKey(hashed_step_id(step_id, repeat), step_id)
+
+    def _recall(self, key: StepKey) -> Recalled | None:
+        memo = self.request.steps.get(key.id)
+        if memo is None:
+            return None
+        self._unasked.discard(key.id)
+        if memo.error is not None:
+            raise StepError(memo.error.message, memo.error.name, memo.error.stack)
+        return Recalled(copy_json(memo.output))
+
+    def _skip_unless_target(self, key: StepKey) -> None:
+        if self.request.target not in (None, key.id):
+            raise self.suspend(key.name, ())
+
+    def _operation(self, op: Opcode, key: StepKey) -> Operation:
+        return Operation(op=op, id=key.id, name=key.name, started_at_ms=self.clock.now_ms())
+
+
+class RunningStep:
+    """A step whose handler runs now. Its end is an operation that leaves the function."""
+
+    def __init__(self, execution: Execution, key: StepKey) -> None:
+        self.key = key
+        self._execution = execution
+        self._started_at_ms = execution.clock.now_ms()
+        self._refused: InvalidStepError | None = None
+        self._token: Token[str | None] = _inside_step.set(key.name)
+
+    def refuse(self, message: str) -> InvalidStepError:
+        """A misuse that fails the step even if its handler catches the error."""
+        self._refused = InvalidStepError(message)
+        return self._refused
+
+    def complete(self, output: object) -> Suspended:
+        """The handler returned. An output that cannot be stored fails the step for good."""
+        if self._refused is not None:
+            return self.fail(self._refused)
+        try:
+            value, size = to_json(output, f"the output of step {self.key.name!r}")
+        except Exception as error:
+            return self.fail(error)
+        return self._end(
+            Operation(Opcode.STEP_RUN, self.key.id, self.key.name, output=value, size_bytes=size)
+        )
+
+    def fail(self, error: BaseException) -> Suspended:
+        """The handler raised."""
+        if self._execution.aborted is not None:
+            return self._end(None)
+        failure = describe(self._refused or error, self._execution.clock.now_ms())
+        return self._end(
+            Operation(
+                Opcode.STEP_ERROR if failure.retriable else Opcode.STEP_FAILED,
+                self.key.id,
+                self.key.name,
+                error=failure.error,
+                retriable=failure.retriable,
+                retry_after_ms=failure.retry_after_ms,
+            )
+        )
+
+    def _end(self, operation: Operation | None) -> Suspended:
+        _inside_step.reset(self._token)
+        self._execution.ended(self)
+        if operation is None:
+            return self._execution.suspend(self.key.name, (), final=True)
+        now = self._execution.clock.now_ms()
+        operation = replace(operation, started_at_ms=self._started_at_ms, ended_at_ms=now)
+        return self._execution.suspend(
+            self.key.name, (operation,), final=self._execution.request.target is not None
+        )
+
+
+def _check_id(step_id: object) -> None:
+    rule = f"a step's id must be a text of 1 to {limits.MAX_STEP_NAME_CHARS} characters"
+    if not isinstance(step_id, str):
+        raise InvalidStepError(f"{rule}, not {type(step_id).__name__}")
+    if not step_id or len(step_id) > limits.MAX_STEP_NAME_CHARS:
+        raise InvalidStepError(f"{rule}; this one has {len(step_id)}: {step_id[:60]!r}")
+    try:
+        step_id.encode()
+    except UnicodeEncodeError:
+        raise InvalidStepError(f"{rule}; this one holds half of a surrogate pair: {step_id[:60]!r}") from None

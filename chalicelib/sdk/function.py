@@ -1,0 +1,212 @@
+"""@function: a durable function and its configuration, checked where it is written."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+
+from pydantic import ValidationError
+
+from chalicelib.core import events
+from chalicelib.core.durations import format_duration, parse_duration
+from chalicelib.core.errors import InvalidDuration, InvalidFunction
+from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
+from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
+
+if TYPE_CHECKING:
+    from chalicelib.sdk.context import AsyncContext, Context
+
+T = TypeVar("T")
+M = TypeVar("M", EventTrigger, CronTrigger, CancelOn, FunctionConfig)
+Trigger = TriggerEvent | TriggerCron
+
+
+class Function(Generic[T]):
+    """A decorated function: what is registered, and what `ctx.step.invoke` takes.
+
+    Called itself, it calls the plain function, for tests that hand in a context of their own.
+    """
+
+    def __init__(
+        self, config: FunctionConfig, handler: Callable[..., Any], on_failure: Function[Any] | None = None
+    ) -> None:
+        self.config = config
+        self.handler = handler
+        self.on_failure = on_failure
+        self.is_async = _is_async(handler)
+        self.module: str = getattr(handler, "__module__", None) or "?"
+        self.__doc__ = handler.__doc__
+
+    @property
+    def fn_id(self) -> str:
+        return self.config.id
+
+    def __call__(self, ctx: Any) -> Any:
+        return self.handler(ctx)
+
+    def __repr__(self) -> str:
+        return f"<Function {self.fn_id!r} of {self.module}>"
+
+
+class Decorator(Protocol):
+    """What @function(…) gives."""
+
+    @overload
+    def __call__(self, handler: Callable[[AsyncContext], Awaitable[T]], /) -> Function[T]: ...
+    @overload
+    def __call__(self, handler: Callable[[Context], T], /) -> Function[T]: ...
+
+
+def function(
+    *,
+    fn_id: str,
+    trigger: Trigger | Sequence[Trigger],
+    name: str | None = None,
+    cancel: Cancel | Sequence[Cancel] | None = None,
+    retries: int | None = None,
+    on_failure: Callable[[Any], Any] | None = None,
+) -> Decorator:
+    """Make a function durable.
+
+    `fn_id` names it for good: runs find their function by it. `retries` (0 to 20, 4 by default) is for each
+    step and for the code outside of steps. `on_failure(ctx)` is called when a run has failed, with the event
+    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    """
+
+    def decorate(handler: Callable[..., Any]) -> Function[Any]:
+        what = f"function {fn_id!r}"
+        _check_handler(handler, what)
+        _check_shadowing(handler, fn_id, what)
+        given: dict[str, Any] = {} if retries is None else {"retries": retries}
+        config = _build(
+            FunctionConfig,
+            what,
+            id=fn_id,
+            name=fn_id if name is None else name,
+            triggers=_triggers(trigger, what),
+            cancel=_cancels(cancel, what),
+            **given,
+        )
+        failure = None if on_failure is None else _failure_function(config, on_failure)
+        return Function(config, handler, failure)
+
+    return decorate
+
+
+def _failure_function(config: FunctionConfig, handler: Callable[[Any], Any]) -> Function[Any]:
+    what = f"on_failure of function {config.id!r}"
+    _check_handler(handler, what)
+    trigger = _build(
+        EventTrigger,
+        what,
+        event=events.FAILED,
+        expression=f"event.data.function_id == '{config.id}'",
+    )
+    failure = _build(
+        FunctionConfig,
+        what,
+        id=f"{config.id}-failure",
+        name=f"{config.name} (failure)"[-256:],
+        triggers=(trigger,),
+        retries=0,
+    )
+    return Function(failure, handler)
+
+
+def _triggers(given: object, what: str) -> tuple[EventTrigger | CronTrigger, ...]:
+    items = list(given) if isinstance(given, list | tuple) else [given]
+    if not items:
+        raise InvalidFunction(f"{what}: trigger is empty; give at least one TriggerEvent or TriggerCron")
+    result: list[EventTrigger | CronTrigger] = []
+    for index, item in enumerate(items, start=1):
+        where = what if len(items) == 1 else f"{what}, trigger {index}"
+        match item:
+            case TriggerEvent():
+                result.append(_build(EventTrigger, where, event=item.event, expression=item.expression))
+            case TriggerCron():
+                result.append(_build(CronTrigger, where, cron=item.cron))
+            case _:
+                raise InvalidFunction(
+                    f"{where}: trigger must be TriggerEvent(event=…) or TriggerCron(cron=…), or a list "
+                    "of them, "
+                    f"not {_named(item)}"
+                )
+    return tuple(result)
+
+
+def _cancels(given: object, what: str) -> tuple[CancelOn, ...]:
+    items = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+    result = []
+    for index, item in enumerate(items, start=1):
+        where = f"{what}, cancel {index}"
+        if not isinstance(item, Cancel):
+            raise InvalidFunction(
+                f"{where}: cancel takes Cancel(event=…) or a list of them, not {_named(item)}"
+            )
+        timeout = None
+        if item.timeout is not None:
+            try:
+                timeout = format_duration(parse_duration(item.timeout))
+            except (InvalidDuration, AttributeError) as error:
+                raise InvalidFunction(f"{where}: timeout: {error}") from None
+        result.append(_build(CancelOn, where, event=item.event, if_exp=item.if_exp, timeout=timeout))
+    return tuple(result)
+
+
+def _build(model: type[M], what: str, **fields: Any) -> M:
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors()[:5])
+        raise InvalidFunction(f"{what}: {problems}") from None
+
+
+_FIELDS = {"id": "fn_id", "triggers": "trigger", "if": "if_exp"}
+_ID_RULE = "use 1 to 200 letters, digits, '.', '_' and '-', beginning with a letter or a digit"
+
+
+def _explain(problem: Any) -> str:
+    field = str(problem["loc"][0]) if problem["loc"] else "configuration"
+    if field == "id":
+        return f"fn_id {str(problem['input'])[:80]!r} cannot be used: {_ID_RULE}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return (
+        f"{_FIELDS.get(field, field)}: {message[0].lower()}{message[1:]} (got {str(problem['input'])[:80]!r})"
+    )
+
+
+def _check_handler(handler: object, what: str) -> None:
+    if not callable(handler):
+        raise InvalidFunction(f"{what}: a function is needed, not {_named(handler)}")
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise InvalidFunction(f"{what}: it must return, not yield; make each part a step with ctx.step.run")
+    try:
+        inspect.signature(handler).bind(None)
+    except TypeError:
+        raise InvalidFunction(f"{what}: it must take one argument, ctx") from None
+    except ValueError:  # A builtin without a signature.
+        return
+
+
+def _check_shadowing(handler: Callable[..., Any], fn_id: str, what: str) -> None:
+    """Two functions of one name in one module: the first would be lost, as functions are found by name."""
+    name = getattr(handler, "__name__", None)
+    if name is None or getattr(handler, "__qualname__", None) != name:
+        return
+    earlier = getattr(handler, "__globals__", {}).get(name)
+    if isinstance(earlier, Function) and earlier.fn_id != fn_id:
+        raise InvalidFunction(
+            f"{what}: module {earlier.module} already has a function named {name} (fn_id "
+            f"{earlier.fn_id!r}), which "
+            "this one would replace; give them different names"
+        )
+
+
+def _is_async(handler: object) -> bool:
+    # Of an object with an asynchronous __call__, too.
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+
+
+def _named(value: object) -> str:
+    return "None" if value is None else f"an object of type {type(value).__name__}"
