@@ -16,7 +16,7 @@ NOISE = frozenset(
     {"level", "location", "timestamp", "service", "cold_start", "xray_trace_id", "sampling_rate"}
 ) | {
     *("function_memory_size", "function_arn", "function_request_id", "function_name"),
-    *("exception", "exception_name", "stack_trace"),
+    *("exception", "exception_name", "stack_trace", "message"),
 }
 """What Powertools adds to every line and nobody needs at a terminal."""
 WIDTH = 18

@@ -58,7 +58,12 @@ class Supervisor:
             lost = session.begin(config)
             if lost:
                 say(lost)
-            aws = cloud.start(config.state_dir, log=config.emulator_log, hold=(lock,))
+            try:
+                aws = cloud.start(config.state_dir, log=config.emulator_log, hold=(lock,))
+            except BaseException:
+                if not lost:
+                    session.end(config)  # Nothing had begun that could be lost.
+                raise
             server = ServerProcess(config.app_dir, self._environment(aws), listening)
             code = 1
             try:
