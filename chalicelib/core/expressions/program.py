@@ -126,7 +126,7 @@ def _logical(items: tuple[Node, ...], decisive: bool) -> Program:
                 failure = failure or error
                 continue
             if value is decisive:
-                return decisive
+                return not otherwise
             if value is not otherwise:
                 failure = failure or _not_a_boolean(name, value)
         if failure is not None:
@@ -248,7 +248,7 @@ def _decide(node: Macro, body: tuple[Program, ...]) -> _Loop:
                 failure = failure or error
                 continue
             if value is decisive:
-                return decisive
+                return not otherwise
             if value is not otherwise:
                 failure = failure or _not_a_boolean(node.name, value)
         if failure is not None:

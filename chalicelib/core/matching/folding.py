@@ -47,7 +47,11 @@ class _Folder:
             return value
         if isinstance(node, Call) and node.name == "matches":
             return Call(node.name, (self.fold(node.arguments[0]), node.arguments[1]))
-        return _simplified(rebuild(node, tuple(self.fold(part) for part in children(node))))
+        folded = _simplified(rebuild(node, tuple(self.fold(part) for part in children(node))))
+        # A part that was decided may have been the last that named an unknown root.
+        if not isinstance(folded, Const) and not free_roots(folded):
+            return self._value(folded) or folded
+        return folded
 
     def _value(self, node: Node) -> Const | None:
         try:

@@ -11,7 +11,7 @@ from chalicelib.core.expressions import compile_expression
 from chalicelib.core.expressions.syntax import Const, Node, free_roots
 
 from .alternatives import alternatives
-from .conditions import Condition, lift
+from .conditions import Condition, condition_holds, lift
 from .folding import fold
 from .hints import missing_paths
 from .shapes import IndexRow, index_row
@@ -52,22 +52,17 @@ def plan_wait(event_name: str, if_exp: str | None, event: Mapping[str, Any]) -> 
         warnings.append("the condition is always true: any event of this name matches")
         return WaitPlan((index_row(event_name, {}),), None, tuple(warnings))
     found = alternatives(folded)
-    if reason := _why_never(expression.evaluate({"event": event}).error, folded, found):
+    if reason := _why_never(folded, found):
         warnings.append(f"the condition can never match: {reason}")
         return WaitPlan((), lift(Const(False)), tuple(warnings), never=True)
     rows = {row.key: row for row in (index_row(event_name, equalities) for equalities in found)}
     return WaitPlan(tuple(rows.values()), lift(folded), tuple(warnings))
 
 
-def _why_never(error: str | None, folded: Node, found: list[dict[str, Any]]) -> str:
+def _why_never(folded: Node, found: list[dict[str, Any]]) -> str:
     """Why no event can meet the folded condition; empty if one might."""
     if isinstance(folded, Const):
-        return _fault(folded.value)
+        return "it is always false" if folded.value is False else "it gives no boolean"
     if not free_roots(folded):
-        return error or "it cannot be evaluated"
+        return condition_holds(lift(folded), {}).error or "it gives no boolean"
     return "" if found else "it asks for values that exclude each other"
-
-
-def _fault(value: Any) -> str:
-    """What is wrong with a constant that is not true."""
-    return "it is always false" if value is False else "it gives no boolean"
