@@ -49,9 +49,10 @@ class DevFormatter(logging.Formatter):
         """The record in one line, a traceback below it where there is one."""
         fields = self._fields(record)
         message = str(fields.pop("message"))
+        style = _colour_of(record, f"{message} {fields.get('status', '')}")
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         parts = [self._paint(f"{clock}.{int(record.msecs):03d}", DIM)]
-        parts.append(self._paint(f"{message:<{WIDTH}}", _colour_of(record, message)))
+        parts.append(self._paint(f"{message:<{WIDTH}}", style))
         parts.extend(self._render(fields))
         line = "  ".join(part for part in parts if part).rstrip()
         if record.exc_info and record.exc_info[0] is not None:
@@ -70,7 +71,10 @@ class DevFormatter(logging.Formatter):
         """The fields in the order a reader asks for them."""
         run, event = fields.pop("run_id", None), fields.pop("event_id", None)
         took = fields.pop("took_ms", fields.pop("duration_ms", fields.pop("ms", None)))
+        due, wait = fields.pop("in_ms", None), fields.pop("for", None)
         error = fields.pop("error", None)
+        if fields.get("attempt") == 0:
+            del fields["attempt"]
         parts = [
             self._paint(str(fields.pop(name)), style)
             for name, style in (("event_name", BOLD), ("step", BOLD), ("function_id", PLAIN))
@@ -79,6 +83,10 @@ class DevFormatter(logging.Formatter):
         parts.extend(f"{name}={_short(value)}" for name, value in fields.items())
         if took is not None:
             parts.append(_duration(took))
+        if wait is not None:
+            parts.append(f"for {wait}")
+        if due is not None:
+            parts.append(f"in {_duration(due)}")
         if run is not None:
             parts.append(self._paint(f"run {run}", DIM))
         if event is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -20,8 +21,9 @@ PAUSE_AFTER_CRASH_S = 1.0
 
 
 def say(text: str) -> None:
-    """A line of the supervisor's own."""
-    print(text, file=sys.stdout, flush=True)  # noqa: T201
+    """A line of the supervisor's own; a terminal that has gone must not keep us from stopping in order."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stdout, flush=True)  # noqa: T201
 
 
 def listen(port: int) -> socket.socket:

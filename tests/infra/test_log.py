@@ -85,3 +85,14 @@ def test_a_traceback_follows_the_line() -> None:
     first, *rest = line("handler failed", exc_info=info).splitlines()
     assert "handler failed" in first
     assert rest[-1] == "ValueError: broken"
+
+
+@pytest.mark.parametrize(("status", "style"), [("Completed", "32"), ("Failed", "31"), ("Cancelled", "33")])
+def test_how_a_run_ended_gives_the_line_its_colour(status: str, style: str) -> None:
+    assert f"\x1b[{style}mrun " in line("run over", status=status, colour=True)
+
+
+def test_a_retry_says_when_and_a_first_attempt_says_nothing() -> None:
+    assert "in 30.00 s" in line("step failed, will be retried", in_ms=30_000)
+    assert "attempt" not in line("said hello", attempt=0)
+    assert "attempt=1" in line("said hello", attempt=1)
