@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from chalicelib.core.calls import (
@@ -17,11 +19,12 @@ from chalicelib.core.calls import (
 )
 from chalicelib.core.clock import Clock
 from chalicelib.sdk.context import AsyncContext, Context
-from chalicelib.sdk.execution import Execution, OutgoingEvent, SendEvents, Suspended
+from chalicelib.sdk.execution import Execution, OutgoingEvent, SendEvents
 from chalicelib.sdk.failures import describe
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.outputs import to_json
 from chalicelib.sdk.registry import Registry
+from chalicelib.sdk.running import Suspended
 
 __all__ = ["InProcessDriver", "OutgoingEvent", "SendEvents"]
 
@@ -43,6 +46,13 @@ class InProcessDriver:
         item = self._registry.get(request.fn_id)
         if item is None:
             return _not_deployed(request.fn_id)
+        if item.is_async and _in_event_loop():
+            # Called from asynchronous code, a test for instance: a loop cannot run within a loop.
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                return pool.submit(self._call, item, request).result()
+        return self._call(item, request)
+
+    def _call(self, item: Function[Any], request: CallRequest) -> Reply:
         execution = Execution(request, self._send_events, self._clock)
         output, error = _enter(item, execution)
         try:
@@ -72,6 +82,8 @@ class InProcessDriver:
         return self._returned(execution, output)
 
     def _returned(self, execution: Execution, output: object) -> Reply:
+        if inspect.iscoroutine(output):
+            output.close()
         try:
             value, size = to_json(output, f"what function {execution.request.fn_id!r} returned")
         except Exception as problem:
@@ -88,6 +100,14 @@ def _enter(item: Function[Any], execution: Execution) -> tuple[object, BaseExcep
             return runner.run(item.handler(AsyncContext(execution))), None
     except BaseException as error:
         return None, error
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _operations(execution: Execution, suspension: Suspended | None) -> Operations:

@@ -35,9 +35,7 @@ def attempt_of(op: Operation, now_ms: int) -> Attempt:
     return Attempt(started_at_ms=op.started_at_ms or now_ms, ended_at_ms=op.ended_at_ms or now_ms, error=error)
 
 
-def next_attempt_ms(
-    s: Services, op: Operation, failed_attempts: int, max_attempts: int, now_ms: int
-) -> int | None:
+def next_attempt_ms(s: Services, op: Operation, failed_attempts: int, max_attempts: int, now_ms: int) -> int | None:
     """When a failed step is tried again, or None when it has failed for good."""
     return retry_at_ms(
         now_ms=now_ms,
@@ -108,9 +106,7 @@ class Operator:
         plan = known.plan if known is not None else _plan_of(op, StepKind.RUN, now)
         if op.op is not Opcode.STEP_RUN:
             plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now))})
-        step = self._s.runs.put_step(
-            self._run.head.run_id, stamped(self._s, self._run, finished_step(op, plan, now))
-        )
+        step = self._s.runs.put_step(self._run.head.run_id, stamped(self._s, self._run, finished_step(op, plan, now)))
         self._run.steps[op.id] = step
         self._log("step completed" if step.status is StepStatus.COMPLETED else "step failed", op, step)
 
@@ -147,9 +143,7 @@ class Operator:
         if due <= now:
             outcome = StepOutcome(ended_at_ms=now)
             step = StepRecord(id=op.id, status=StepStatus.COMPLETED, plan=plan, outcome=outcome)
-            self._run.steps[op.id] = self._s.runs.put_step(
-                self._run.head.run_id, stamped(self._s, self._run, step)
-            )
+            self._run.steps[op.id] = self._s.runs.put_step(self._run.head.run_id, stamped(self._s, self._run, step))
             return
         timer = self._wake_at(due)
         step = StepRecord(

@@ -44,9 +44,7 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
         raise
 
 
-def _lease(
-    s: Services, run: Run, message: PlannedStepMessage, owner: Owner, delivery: Delivery
-) -> StepRecord | None:
+def _lease(s: Services, run: Run, message: PlannedStepMessage, owner: Owner, delivery: Delivery) -> StepRecord | None:
     """The step, leased; None when somebody else runs it or it has ended (then a turn has been sent)."""
     now = s.clock.now_ms()
     plan = StepPlan(name=message.step_id, kind=StepKind.RUN, started_at_ms=now, planned=True)
@@ -120,7 +118,7 @@ def _record(
     max_attempts: int,
 ) -> None:
     now = s.clock.now_ms()
-    extra = {"run_id": message.run_id, "function_id": run.head.seed.fn_id, "step": op.name}
+    extra: dict[str, object] = {"run_id": message.run_id, "function_id": run.head.seed.fn_id, "step": op.name}
     plan = step.plan.model_copy(update={"name": op.name, "started_at_ms": op.started_at_ms or now})
     if step.plan.attempts:
         plan = plan.model_copy(update={"started_at_ms": step.plan.started_at_ms})
@@ -140,7 +138,7 @@ def _record(
     _send_attempt(s, message, retry)
 
 
-def _took(op: Operation) -> dict[str, int]:
+def _took(op: Operation) -> dict[str, object]:
     if op.started_at_ms is None or op.ended_at_ms is None:
         return {}
     return {"took_ms": op.ended_at_ms - op.started_at_ms}
@@ -148,9 +146,7 @@ def _took(op: Operation) -> dict[str, int]:
 
 def _send_attempt(s: Services, message: PlannedStepMessage, step: StepRecord) -> None:
     due = step.wake_at_ms if step.wake_at_ms is not None else s.clock.now_ms()
-    again = PlannedStepMessage(
-        run_id=message.run_id, step_id=message.step_id, attempt=step.failures, due_ms=due
-    )
+    again = PlannedStepMessage(run_id=message.run_id, step_id=message.step_id, attempt=step.failures, due_ms=due)
     schedule(s, again)
 
 

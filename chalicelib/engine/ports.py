@@ -84,9 +84,7 @@ class Runs(Protocol):
         """Tell the holder of a live lease that there is news; False when no lease is live."""
         ...
 
-    def release(
-        self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None
-    ) -> RunHead | None:
+    def release(self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None) -> RunHead | None:
         """Give the lease back if it is ours and, unless `version` is None, the version is that. None when it was
         given back; else the head as it stands. Raises LeaseLost."""
         ...
@@ -103,9 +101,7 @@ class Runs(Protocol):
         """One step. Consistent."""
         ...
 
-    def register(
-        self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int
-    ) -> StepRecord:
+    def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
         """Record a step as waiting or planned, with its pauses, if absent, while the lease is ours and the run has
         not ended; what is recorded afterwards. Raises LeaseLost."""
         ...

@@ -88,9 +88,7 @@ def event(s: Services, internal_id: str) -> dict[str, Any]:
     record = _record(s, internal_id)
     body = _hydrated(s, record).wire()
     body["processed_at"] = to_iso(record.processed_at_ms)
-    body["started"] = [
-        {"function_id": start.fn_id, "run_id": start.run_id} for start in record.starts if start.is_live
-    ]
+    body["started"] = [{"function_id": start.fn_id, "run_id": start.run_id} for start in record.starts if start.is_live]
     body["not_started"] = [
         {
             "function_id": start.fn_id,

@@ -80,4 +80,3 @@ def _answer_invoker(s: Services, run: Run, ending: Ending) -> None:
     stored = s.runs.complete(invoker.run_id, invoker.step_id, invoke_result(run, ending), plan)
     cleanup.remove_timer(s, stored if stored.status is not StepStatus.WAITING else None)
     s.queues.send_work(TurnMessage(run_id=invoker.run_id))
-

@@ -63,9 +63,7 @@ def _take_lease(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> R
 class _Turn:
     """One turn that holds its run's lease."""
 
-    def __init__(
-        self, s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadline_ms: int
-    ) -> None:
+    def __init__(self, s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadline_ms: int) -> None:
         self._s = s
         self._message = message
         self._owner = owner
@@ -89,9 +87,7 @@ class _Turn:
     def _starts_without_progress(self) -> int:
         if self._head.starts <= 1:
             return self._head.starts
-        logger.warning(
-            "an earlier turn died", extra={"run_id": self._head.run_id, "starts": self._head.starts}
-        )
+        logger.warning("an earlier turn died", extra={"run_id": self._head.run_id, "starts": self._head.starts})
         mark = progress_mark(self._run.steps)
         if mark == self._head.progress_mark:
             return self._head.starts
@@ -157,9 +153,7 @@ class _Turn:
             return operator.fail_killed_steps(reply)
         return self._answer(operator, reply, started_at_ms, max_attempts)
 
-    def _answer(
-        self, operator: Operator, reply: Reply, started_at_ms: int, max_attempts: int
-    ) -> bool | None:
+    def _answer(self, operator: Operator, reply: Reply, started_at_ms: int, max_attempts: int) -> bool | None:
         match reply:
             case Returned():
                 self._end(RunStatus.COMPLETED, output=reply.output, size_bytes=reply.size_bytes)
@@ -249,9 +243,7 @@ class _Turn:
     def give_back(self) -> None:
         """After a fault: give the lease back if that is possible, so that the message can be tried again soon."""
         try:
-            self._s.runs.release(
-                self._head.run_id, self._owner, version=None, wake_at_ms=self._s.clock.now_ms()
-            )
+            self._s.runs.release(self._head.run_id, self._owner, version=None, wake_at_ms=self._s.clock.now_ms())
         except (InfrastructureError, LeaseLost):
             logger.info("the lease could not be given back", extra={"run_id": self._head.run_id})
 

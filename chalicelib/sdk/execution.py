@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from chalicelib.core import limits
@@ -22,37 +21,18 @@ from chalicelib.sdk.errors import InvalidStepError, NonRetriableError, StepError
 from chalicelib.sdk.event import copy_json
 from chalicelib.sdk.failures import describe
 from chalicelib.sdk.lanes import Group, Lane, claim
-from chalicelib.sdk.outputs import to_json
+from chalicelib.sdk.running import RunningStep, StepKey, Suspended, is_inside_step
 
 OutgoingEvent = dict[str, Any]
 SendEvents = Callable[[str, str, list[OutgoingEvent]], list[str]]
 """Sends events for (run id, hashed step id); the same step's events get the same ids each time."""
 
-_inside_step: ContextVar[str | None] = ContextVar("stepwell_inside_step", default=None)
 _MAX_CONTEXT: Final = 50
 SWALLOWED: Final = (
     "Steps suspend the function by raising, and the function must let that pass: catch Exception, not "
-    "BaseException; "
-    "use no bare `except:`, no contextlib.suppress(BaseException) and no `return` in `finally` around steps."
+    "BaseException; use no bare `except:`, no contextlib.suppress(BaseException) and no `return` in "
+    "`finally` around steps, and in an `async def` function await every step."
 )
-
-
-class Suspended(BaseException):
-    """Leaves the function at a step. `final`: the target of the call was run, and nothing else matters."""
-
-    def __init__(self, at: str, ops: tuple[Operation, ...], *, final: bool = False) -> None:
-        super().__init__(f"suspended at step {at!r}; let this exception pass")
-        self.at = at
-        self.ops = ops
-        self.final = final
-
-
-@dataclass(frozen=True)
-class StepKey:
-    """A step: its hashed id and the name that the user gave it."""
-
-    id: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -175,7 +155,7 @@ class Execution:
             )
         if self._running is not None:
             outer = self._running.key.name
-            if _inside_step.get() is not None:
+            if is_inside_step():
                 raise self._running.refuse(
                     f"{what} was called inside step {outer!r}: steps cannot be nested; call one after "
                     "the other"
@@ -232,61 +212,6 @@ class Execution:
 
     def _operation(self, op: Opcode, key: StepKey) -> Operation:
         return Operation(op=op, id=key.id, name=key.name, started_at_ms=self.clock.now_ms())
-
-
-class RunningStep:
-    """A step whose handler runs now. Its end is an operation that leaves the function."""
-
-    def __init__(self, execution: Execution, key: StepKey) -> None:
-        self.key = key
-        self._execution = execution
-        self._started_at_ms = execution.clock.now_ms()
-        self._refused: InvalidStepError | None = None
-        self._token: Token[str | None] = _inside_step.set(key.name)
-
-    def refuse(self, message: str) -> InvalidStepError:
-        """A misuse that fails the step even if its handler catches the error."""
-        self._refused = InvalidStepError(message)
-        return self._refused
-
-    def complete(self, output: object) -> Suspended:
-        """The handler returned. An output that cannot be stored fails the step for good."""
-        if self._refused is not None:
-            return self.fail(self._refused)
-        try:
-            value, size = to_json(output, f"the output of step {self.key.name!r}")
-        except Exception as error:
-            return self.fail(error)
-        return self._end(
-            Operation(Opcode.STEP_RUN, self.key.id, self.key.name, output=value, size_bytes=size)
-        )
-
-    def fail(self, error: BaseException) -> Suspended:
-        """The handler raised."""
-        if self._execution.aborted is not None:
-            return self._end(None)
-        failure = describe(self._refused or error, self._execution.clock.now_ms())
-        return self._end(
-            Operation(
-                Opcode.STEP_ERROR if failure.retriable else Opcode.STEP_FAILED,
-                self.key.id,
-                self.key.name,
-                error=failure.error,
-                retriable=failure.retriable,
-                retry_after_ms=failure.retry_after_ms,
-            )
-        )
-
-    def _end(self, operation: Operation | None) -> Suspended:
-        _inside_step.reset(self._token)
-        self._execution.ended(self)
-        if operation is None:
-            return self._execution.suspend(self.key.name, (), final=True)
-        now = self._execution.clock.now_ms()
-        operation = replace(operation, started_at_ms=self._started_at_ms, ended_at_ms=now)
-        return self._execution.suspend(
-            self.key.name, (operation,), final=self._execution.request.target is not None
-        )
 
 
 def _check_id(step_id: object) -> None:

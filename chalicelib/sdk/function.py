@@ -179,6 +179,8 @@ def _explain(problem: Any) -> str:
 def _check_handler(handler: object, what: str) -> None:
     if not callable(handler):
         raise InvalidFunction(f"{what}: a function is needed, not {_named(handler)}")
+    if isinstance(handler, Function):
+        raise InvalidFunction(f"{what}: {handler.fn_id!r} is decorated already; give the plain function")
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise InvalidFunction(f"{what}: it must return, not yield; make each part a step with ctx.step.run")
     try:

@@ -7,8 +7,9 @@ from typing import Any
 
 from chalicelib.core.calls import Operation
 from chalicelib.sdk.errors import InvalidStepError
-from chalicelib.sdk.execution import Execution, Suspended
+from chalicelib.sdk.execution import Execution
 from chalicelib.sdk.lanes import Lane
+from chalicelib.sdk.running import Suspended
 
 
 class Collector:

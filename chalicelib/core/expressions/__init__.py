@@ -15,10 +15,10 @@ from chalicelib.core.errors import InvalidExpression
 from .builder import build
 from .grammar import parse
 from .limits import MAX_STEPS, STORED_LIMITS, USER_LIMITS, Limits
-from .program import Program, compile_program
+from .program import compile_program
 from .syntax import Call, Macro, Node, Path, walk
 from .times import Duration, Timestamp
-from .values import EvaluationError, ExhaustedError, Scope
+from .values import EvaluationError, ExhaustedError, Program, Scope
 
 __all__ = [
     "MAX_STEPS",

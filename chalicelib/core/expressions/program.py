@@ -8,6 +8,7 @@ from typing import Any
 
 from .functions import FUNCTIONS, arithmetic, bounded_int
 from .limits import CHARACTERS_PER_STEP
+from .macros import compile_macro
 from .patterns import compile_pattern
 from .syntax import (
     And,
@@ -28,10 +29,19 @@ from .syntax import (
     size,
 )
 from .times import Duration
-from .values import EvaluationError, Kind, Scope, contained, element, kind, ordered, present, same
-
-Program = Callable[[Scope], Any]
-"""Takes a scope, returns a value; raises EvaluationError or ExhaustedError."""
+from .values import (
+    EvaluationError,
+    Kind,
+    Program,
+    Scope,
+    contained,
+    element,
+    kind,
+    not_a_boolean,
+    ordered,
+    present,
+    same,
+)
 
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -79,10 +89,6 @@ def _binary(function: Callable[[Any, Any], Any], left: Node, right: Node) -> Pro
     return lambda scope: function(one(scope), other(scope))
 
 
-def _not_a_boolean(where: str, value: Any) -> EvaluationError:
-    return EvaluationError(f"{where} needs a boolean, not {kind(value).value}")
-
-
 def _not(operand: Node) -> Program:
     run = compile_program(operand)
 
@@ -90,7 +96,7 @@ def _not(operand: Node) -> Program:
         value = run(scope)
         if value is True or value is False:
             return not value
-        raise _not_a_boolean("!", value)
+        raise not_a_boolean("!", value)
 
     return negated
 
@@ -128,7 +134,7 @@ def _logical(items: tuple[Node, ...], decisive: bool) -> Program:
             if value is decisive:
                 return not otherwise
             if value is not otherwise:
-                failure = failure or _not_a_boolean(name, value)
+                failure = failure or not_a_boolean(name, value)
         if failure is not None:
             raise failure
         return otherwise
@@ -175,7 +181,7 @@ def _conditional(test: Node, then: Node, otherwise: Node) -> Program:
             return if_true(scope)
         if value is False:
             return if_false(scope)
-        raise _not_a_boolean("? :", value)
+        raise not_a_boolean("? :", value)
 
     return run
 
@@ -186,6 +192,13 @@ def _call(name: str, arguments: tuple[Node, ...]) -> Program:
     function = FUNCTIONS[name]
     parts = tuple(compile_program(argument) for argument in arguments)
     return lambda scope: function(scope, *[part(scope) for part in parts])
+
+
+def _macro(node: Macro) -> Program:
+    body = tuple(compile_program(part) for part in node.body)
+    return compile_macro(
+        node.name, compile_program(node.source), node.variable, body, sum(size(part) for part in node.body)
+    )
 
 
 def _matches(text: Node, pattern: Node) -> Program:
@@ -201,85 +214,6 @@ def _matches(text: Node, pattern: Node) -> Program:
         return found(value)
 
     return matches
-
-
-def _elements(name: str, value: Any) -> list[Any]:
-    match kind(value):
-        case Kind.LIST:
-            return value  # type: ignore[no-any-return]
-        case Kind.MAP:
-            return list(value)
-    raise EvaluationError(f"{name} needs a list, not {kind(value).value}")
-
-
-def _macro(node: Macro) -> Program:
-    source = compile_program(node.source)
-    body = tuple(compile_program(part) for part in node.body)
-    cost = sum(size(part) for part in node.body)
-    run = _LOOPS[node.name](node, body)
-
-    def visit(scope: Scope) -> Any:
-        elements = _elements(node.name, source(scope))
-        return run(scope, _counted(elements, scope))
-
-    def _counted(elements: list[Any], scope: Scope) -> Any:
-        for item in elements:
-            scope.spend(cost)
-            scope.variables[node.variable] = item
-            yield item
-
-    return visit
-
-
-_Loop = Callable[[Scope, Any], Any]
-
-
-def _decide(node: Macro, body: tuple[Program, ...]) -> _Loop:
-    """all and exists: && and || over the elements, with the same rules for errors."""
-    test, decisive = body[0], node.name == "exists"
-    otherwise = not decisive
-
-    def run(scope: Scope, elements: Any) -> bool:
-        failure: EvaluationError | None = None
-        for _ in elements:
-            try:
-                value = test(scope)
-            except EvaluationError as error:
-                failure = failure or error
-                continue
-            if value is decisive:
-                return not otherwise
-            if value is not otherwise:
-                failure = failure or _not_a_boolean(node.name, value)
-        if failure is not None:
-            raise failure
-        return otherwise
-
-    return run
-
-
-def _holds(name: str, test: Program, scope: Scope) -> bool:
-    value = test(scope)
-    if value is True or value is False:
-        return bool(value)
-    raise _not_a_boolean(name, value)
-
-
-def _one(_: Macro, body: tuple[Program, ...]) -> _Loop:
-    return lambda scope, elements: sum(_holds("exists_one", body[0], scope) for _ in elements) == 1
-
-
-def _filter(_: Macro, body: tuple[Program, ...]) -> _Loop:
-    return lambda scope, elements: [item for item in elements if _holds("filter", body[0], scope)]
-
-
-def _map(_: Macro, body: tuple[Program, ...]) -> _Loop:
-    if len(body) == 1:
-        return lambda scope, elements: [body[0](scope) for _ in elements]
-    return lambda scope, elements: [body[1](scope) for _ in elements if _holds("map", body[0], scope)]
-
-
-_LOOPS = {"all": _decide, "exists": _decide, "exists_one": _one, "filter": _filter, "map": _map}
 
 
 _COMPILERS: dict[type, Callable[[Any], Program]] = {

@@ -3,6 +3,7 @@ an event."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from types import NoneType
 from typing import Any
@@ -54,6 +55,9 @@ class Scope:
             self.spend(characters // CHARACTERS_PER_STEP)
 
 
+Program = Callable[[Scope], Any]
+"""Evaluates a part of an expression in a scope; raises EvaluationError or ExhaustedError."""
+
 _KINDS: dict[type, Kind] = {
     NoneType: Kind.NULL,
     bool: Kind.BOOL,
@@ -73,6 +77,11 @@ def kind(value: Any) -> Kind:
     if found is not None:
         return found
     return next((of for base, of in _KINDS.items() if isinstance(value, base)), Kind.OTHER)
+
+
+def not_a_boolean(where: str, value: Any) -> EvaluationError:
+    """The error of an operator or macro that was given something else than true or false."""
+    return EvaluationError(f"{where} needs a boolean, not {kind(value).value}")
 
 
 def same(left: Any, right: Any, scope: Scope) -> bool:

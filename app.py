@@ -1,0 +1,53 @@
+"""The Lambda entry points: routes, queue handlers, schedules; nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice import Chalice, Rate
+
+from chalicelib import config
+from chalicelib.web.routes import api
+
+app = Chalice(app_name="stepwell")
+app.register_blueprint(api)
+
+
+@app.on_sqs_message(queue=f"stepwell-{config.stage()}-events", batch_size=10)
+def on_event(record: Any) -> dict[str, Any]:
+    """Events arrive."""
+    from chalicelib import deliveries
+    from chalicelib.wiring import platform
+
+    return deliveries.on_events(platform(), record.to_dict(), record.context)
+
+
+@app.on_sqs_message(queue=f"stepwell-{config.stage()}-work", batch_size=1)
+def on_work(record: Any) -> dict[str, Any]:
+    """Runs are driven: user code runs here, so each message has an invocation of its own."""
+    from chalicelib import deliveries
+    from chalicelib.wiring import platform
+
+    return deliveries.on_work(platform(), record.to_dict(), record.context)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def on_tick(event: Any) -> dict[str, int]:
+    """Timers come near, schedules fall due."""
+    from chalicelib.engine import tick
+    from chalicelib.wiring import platform
+
+    p = platform()
+    deadline_ms = p.clock.now_ms() + event.context.get_remaining_time_in_millis()
+    return {"moved": tick.tick(p.services, deadline_ms)}
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def on_collect(event: Any) -> dict[str, int]:
+    """Nobody is forgotten, nothing is left lying about."""
+    from chalicelib.engine import collect
+    from chalicelib.wiring import platform
+
+    p = platform()
+    deadline_ms = p.clock.now_ms() + event.context.get_remaining_time_in_millis()
+    return {"poked": collect.collect(p.services, deadline_ms)}

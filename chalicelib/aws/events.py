@@ -1,0 +1,142 @@
+"""The events table: an event's record and what it touched, in the partition of its name."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+
+from chalicelib.aws import keys
+from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Item, Write
+from chalicelib.aws.items import dump
+from chalicelib.aws.payloads import Payloads
+from chalicelib.core import ids, limits
+from chalicelib.core.records import Effect, EventPage, EventRecord
+
+_MAX_NAMES = 1_000
+
+
+def effect_write(table: str, effect: Effect, expires_at_s: int) -> Write:
+    """The marker that lets an event touch a run once; part of the transaction in which it does."""
+    sk = keys.effect(effect.event_id, effect.kind.value, effect.run_id)
+    return Write(
+        table,
+        (keys.event_partition(effect.event_id), sk),
+        item={"effect": dump(effect), "step": effect.step_id, "expires_at": expires_at_s},
+        condition="attribute_not_exists(pk)",
+    )
+
+
+class DynamoEvents:
+    """Implements engine.ports.Events. `stamp` tells until when what is written now is kept (seconds)."""
+
+    def __init__(self, dynamo: Dynamo, payloads: Payloads, table: str, stamp: Callable[[], int]) -> None:
+        self._dynamo = dynamo
+        self._payloads = payloads
+        self._table = table
+        self._stamp = stamp
+        self._noted: set[tuple[str, int]] = set()
+
+    def put(self, record: EventRecord) -> EventRecord:
+        event = record.event
+        partition = keys.event_partition(event.internal_id)
+        position = keys.event_position(event.internal_id, event.received_at_ms)
+        expires_at = self._stamp()
+        if position != event.internal_id:
+            # Its id was made at another time than it was accepted: a pointer stands where it belongs.
+            self._dynamo.put(
+                Write(self._table, (partition, position), item={"ref": event.internal_id, "expires_at": expires_at})
+            )
+        kept = record
+        if record.from_run is not None:
+            kept = record.model_copy(update={"event": event.model_copy(update={"data": {}})})
+        item = {**self._payloads.fields("record", dump(kept)), "expires_at": expires_at}
+        if position != event.internal_id:
+            item["pointed"] = True
+        try:
+            self._dynamo.put(
+                Write(self._table, (partition, event.internal_id), item=item, condition="attribute_not_exists(pk)")
+            )
+        except ConditionFailed as lost:
+            return self._read(lost.item) if lost.item is not None else self.get(event.internal_id) or record
+        return record
+
+    def _read(self, item: Item) -> EventRecord:
+        text = self._payloads.read(item, "record")
+        assert text is not None
+        return EventRecord.model_validate_json(text)
+
+    def get(self, internal_id: str) -> EventRecord | None:
+        item = self._dynamo.get(self._table, keys.event_partition(internal_id), internal_id)
+        return None if item is None or "ref" in item else self._read(item)
+
+    def effects(self, internal_id: str) -> list[Effect]:
+        rows = self._dynamo.query(
+            self._table,
+            "pk = :pk AND begins_with(sk, :sk)",
+            {"pk": keys.event_partition(internal_id), "sk": keys.effects(internal_id)},
+        )
+        return [Effect.model_validate_json(item["effect"]) for item in rows]
+
+    def claim_id(self, fn_id: str, user_id: str, run_id: str, now_ms: int) -> str:
+        until_ms = now_ms + limits.EVENT_ID_WINDOW_MS
+        write = Write(
+            self._table,
+            (keys.claim(fn_id, user_id), keys.CLAIM_ROW),
+            item={"run": run_id, "until": until_ms, "expires_at": until_ms // 1000 + 1},
+            # TTL deletes late, so the window is read from the record itself.
+            condition="attribute_not_exists(pk) OR #until < :now OR #run = :run",
+            values={"now": now_ms, "run": run_id},
+            names={"#until": "until", "#run": "run"},
+        )
+        try:
+            self._dynamo.put(write)
+        except ConditionFailed as lost:
+            return str(lost.item["run"]) if lost.item is not None else run_id
+        return run_id
+
+    def note_name(self, name: str, now_ms: int) -> None:
+        today = (name, now_ms // limits.DAY_MS)
+        if today in self._noted:
+            return
+        self._dynamo.put(Write(self._table, (keys.NAMES, name), item={"expires_at": self._stamp()}))
+        if len(self._noted) > _MAX_NAMES:
+            self._noted.clear()
+        self._noted.add(today)
+
+    def names(self) -> list[str]:
+        rows = self._dynamo.query(self._table, "pk = :pk", {"pk": keys.NAMES})
+        return [item["sk"] for item in itertools.islice(rows, _MAX_NAMES)]
+
+    def page(self, name: str, *, after: str, before: str, limit: int, newest_first: bool = True) -> EventPage:
+        rows = heapq.merge(
+            *(self._rows(partition, after, before, newest_first) for partition in keys.event_partitions(name)),
+            key=lambda item: str(item["sk"]),
+            reverse=newest_first,
+        )
+        records: list[EventRecord] = []
+        position = None
+        for item in rows:
+            if len(records) == limit:
+                return EventPage(records=tuple(records), next_position=position)
+            record = self.get(str(item["ref"])) if "ref" in item else self._read(item)
+            # The partition is that of a hash of the name, which others may share; and a send that was repeated has
+            # left two pointers to one event.
+            if record is not None and record.event.name == name and record not in records:
+                records.append(record)
+            position = str(item["sk"])
+        return EventPage(records=tuple(records))
+
+    def _rows(self, partition: str, after: str, before: str, newest_first: bool) -> Iterator[Item]:
+        rows = self._dynamo.query(
+            self._table,
+            "pk = :pk AND sk BETWEEN :after AND :before",
+            {"pk": partition, "after": after, "before": before},
+            forward=not newest_first,
+            page_size=100,
+        )
+        for item in rows:
+            if item["sk"] in (after, before) or not ids.is_ulid(item["sk"]):
+                continue
+            if not item.get("pointed", False):  # Else it is found by its pointer.
+                yield item

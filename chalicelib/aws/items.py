@@ -1,0 +1,84 @@
+"""Runs and steps as items. What conditions look at is an attribute of its own; the rest is JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chalicelib.aws import keys
+from chalicelib.aws.dynamo import Item
+from chalicelib.aws.payloads import Payloads
+from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed
+from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus
+
+
+def dump(model: Any, **options: Any) -> str:
+    """Compact JSON without what is default: items are paid for by the kilobyte."""
+    text: str = model.model_dump_json(exclude_defaults=True, **options)
+    return text
+
+
+def head_item(seed: RunSeed, expires_at_s: int) -> Item:
+    """The head of a new run."""
+    return {
+        "seed": dump(seed, exclude={"run_id"}),
+        "ver": 0,
+        "expires_at": expires_at_s,
+        "list_pk": keys.run_list(seed.fn_id, keys.run_list_shard(seed.run_id)),
+        "list_sk": keys.run_position(seed.created_at_ms, seed.run_id),
+        "open_pk": keys.open_runs(keys.open_shard(seed.run_id)),
+        "open_sk": seed.run_id,
+    }
+
+
+def read_head(item: Item, payloads: Payloads) -> RunHead:
+
+    seed = RunSeed.model_validate({**json.loads(item["seed"]), "run_id": item["pk"]})
+    ending = payloads.read(item, "ending")
+    owner = Owner(message_id=item["lo"], nonce=item["ln"]) if "lo" in item else None
+    return RunHead(
+        seed=seed,
+        version=item.get("ver", 0),
+        begun_at_ms=item.get("begun"),
+        owner=owner,
+        lease_until_ms=item.get("lu", 0),
+        starts=item.get("starts", 0),
+        progress_mark=item.get("mark", 0),
+        news_at_ms=item.get("news", 0),
+        wake_at_ms=item.get("wake"),
+        stalled=item.get("stalled"),
+        poked_at_ms=item.get("poked", 0),
+        settled=item.get("settled", False),
+        ending=None if ending is None else Ending.model_validate_json(ending),
+        expires_at_s=item.get("expires_at", 0),
+    )
+
+
+def step_item(step: StepRecord, payloads: Payloads, expires_at_s: int) -> Item:
+    """A step without a lease."""
+    item: Item = {
+        "st": step.status.value,
+        "n": len(step.plan.attempts),
+        "expires_at": max(expires_at_s, step.expires_at_s),
+        **payloads.fields("plan", dump(step.plan)),
+    }
+    if step.wake_at_ms is not None:
+        item["wake"] = step.wake_at_ms
+    if step.outcome is not None:
+        item |= payloads.fields("out", dump(step.outcome))
+    return item
+
+
+def read_step(item: Item, payloads: Payloads) -> StepRecord:
+    plan, outcome = payloads.read(item, "plan"), payloads.read(item, "out")
+    assert plan is not None
+    return StepRecord(
+        id=keys.step_id(item["sk"]),
+        status=StepStatus(item["st"]),
+        plan=StepPlan.model_validate_json(plan),
+        wake_at_ms=item.get("wake"),
+        outcome=None if outcome is None else StepOutcome.model_validate_json(outcome),
+        starts=item.get("starts", 0),
+        lease_until_ms=item.get("lu"),
+        expires_at_s=item.get("expires_at", 0),
+    )

@@ -1,0 +1,105 @@
+"""Every key of every table, and nothing else (tables: infra/template.yaml)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from chalicelib.core import ids, timers
+from chalicelib.core.steps import TimerKey
+from chalicelib.engine.collect import OPEN_SHARDS
+
+EVENT_SHARDS: Final = 4
+LIST_SHARDS: Final = 2
+
+HEAD: Final = "0"
+EVENT: Final = "1"
+_STEP: Final = "s#"
+
+
+# runs
+def step(step_id: str) -> str:
+    return _STEP + step_id
+
+
+def is_step(sk: str) -> bool:
+    return sk.startswith(_STEP)
+
+
+def step_id(sk: str) -> str:
+    return sk.removeprefix(_STEP)
+
+
+def run_list(fn_id: str, shard: int) -> str:
+    return f"{fn_id}#{shard}"
+
+
+def run_list_shard(run_id: str) -> int:
+    return ids.shard_of(run_id, LIST_SHARDS)
+
+
+def run_position(created_at_ms: int, run_id: str) -> str:
+    return f"{created_at_ms:015d}#{run_id}"
+
+
+def open_runs(shard: int) -> str:
+    return f"open#{shard}"
+
+
+def open_shard(run_id: str) -> int:
+    return ids.shard_of(run_id, OPEN_SHARDS)
+
+
+# events
+def event_partition(internal_id: str) -> str:
+    return f"{ids.event_bucket(internal_id)}#{ids.shard_of(internal_id, EVENT_SHARDS)}"
+
+
+def event_partitions(name: str) -> list[str]:
+    return [f"{ids.name_bucket(name)}#{shard}" for shard in range(EVENT_SHARDS)]
+
+
+def event_position(internal_id: str, received_at_ms: int) -> str:
+    """Where the event stands among those of its name: its id, unless the id was made at another time."""
+    return ids.position(received_at_ms) + internal_id[len(ids.position(0)) :]
+
+
+def effect(internal_id: str, kind: str, run_id: str) -> str:
+    return f"{internal_id}#{kind}#{run_id}"
+
+
+def effects(internal_id: str) -> str:
+    return f"{internal_id}#"
+
+
+def claim(fn_id: str, user_id: str) -> str:
+    return "id#" + hashlib.sha256(f"{fn_id}\x00{user_id}".encode()).hexdigest()
+
+
+CLAIM_ROW: Final = "claim"
+NAMES: Final = "names"
+
+
+# pauses
+def shapes(event_name: str) -> str:
+    return f"shapes#{event_name}"
+
+
+# timers
+def timer_partition(key: TimerKey) -> str:
+    return timer_bucket(timers.bucket_of(key.due_ms), ids.shard_of(key.name, timers.SHARDS))
+
+
+def timer_bucket(bucket: int, shard: int) -> str:
+    return f"{bucket}#{shard}"
+
+
+def timer_row(key: TimerKey) -> str:
+    return f"{key.due_ms:015d}#{key.name}"
+
+
+def timers_before(due_before_ms: int) -> str:
+    return f"{due_before_ms:015d}"
+
+
+MARKS: Final = "marks"

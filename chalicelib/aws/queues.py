@@ -1,0 +1,82 @@
+"""The two queues. Bodies that are too large for a message travel by claim check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.aws.dynamo import translate
+from chalicelib.aws.payloads import Payloads
+from chalicelib.core.errors import InfrastructureError
+from chalicelib.core.messages import EventMessage, LifecycleMessage, PlannedStepMessage, TurnMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# SQS bills a request per 64 KB, and a batch of ten such bodies stays under its limit of 1 MiB.
+_INLINE_BYTES = 64 * 1024
+_CLAIM = "stepwell_claim"
+
+
+def unpack(body: str, payloads: Payloads) -> str:
+    """The body of a message, fetched if it travelled by claim check."""
+    if body.startswith('{"' + _CLAIM + '":'):
+        return payloads.get(json.loads(body)[_CLAIM])
+    return body
+
+
+class SqsQueues:
+    """Implements engine.ports.Queues, and what the entry points need to answer for a message."""
+
+    def __init__(self, client: SQSClient, payloads: Payloads, *, events_url: str, work_url: str) -> None:
+        self._client = client
+        self._payloads = payloads
+        self._events_url = events_url
+        self._work_url = work_url
+
+    def _body(self, text: str) -> str:
+        if len(text) <= _INLINE_BYTES // 4 or len(text.encode()) <= _INLINE_BYTES:
+            return text
+        return json.dumps({_CLAIM: self._payloads.put(text)}, separators=(",", ":"))
+
+    def _call(self, operation: Callable[..., Any], **request: Any) -> Any:
+        try:
+            return operation(**request)
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error) from error
+
+    def send_events(self, messages: Sequence[EventMessage | LifecycleMessage]) -> None:
+        bodies = [self._body(message.model_dump_json()) for message in messages]
+        if len(bodies) == 1:
+            self._call(self._client.send_message, QueueUrl=self._events_url, MessageBody=bodies[0])
+            return
+        for start in range(0, len(bodies), 10):
+            entries = [{"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies[start : start + 10])]
+            answer = self._call(self._client.send_message_batch, QueueUrl=self._events_url, Entries=entries)
+            if answer.get("Failed"):
+                first = answer["Failed"][0]
+                raise InfrastructureError(f"SQS refused {len(answer['Failed'])} messages: {first.get('Code')}")
+
+    def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None:
+        self._call(
+            self._client.send_message,
+            QueueUrl=self._work_url,
+            MessageBody=message.model_dump_json(),
+            DelaySeconds=delay_s,
+        )
+
+    def come_back(self, queue_url: str, receipt: str, after_s: int) -> None:
+        """Have a message that failed come again after so many seconds."""
+        self._call(
+            self._client.change_message_visibility,
+            QueueUrl=queue_url,
+            ReceiptHandle=receipt,
+            VisibilityTimeout=after_s,
+        )
+
+    def delete(self, queue_url: str, receipt: str) -> None:
+        """Acknowledge one message by hand."""
+        self._call(self._client.delete_message, QueueUrl=queue_url, ReceiptHandle=receipt)

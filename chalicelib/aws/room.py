@@ -1,0 +1,92 @@
+"""The AWS room, furnished: clients once per process, and the adapters on them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chalicelib.aws.dynamo import Dynamo
+from chalicelib.aws.events import DynamoEvents
+from chalicelib.aws.pauses import DynamoPauses
+from chalicelib.aws.payloads import Payloads
+from chalicelib.aws.queues import SqsQueues
+from chalicelib.aws.runs import DynamoRuns
+from chalicelib.aws.timers import DynamoTimers
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+_POOL = 32
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the stack calls its parts."""
+
+    events: str
+    runs: str
+    pauses: str
+    timers: str
+    events_queue_url: str
+    work_queue_url: str
+    bucket: str
+
+
+@dataclass(frozen=True)
+class Room:
+    """The adapters."""
+
+    events: DynamoEvents
+    runs: DynamoRuns
+    pauses: DynamoPauses
+    timers: DynamoTimers
+    queues: SqsQueues
+    payloads: Payloads
+
+
+def _client(session: Session, service: str) -> Any:
+    from botocore.config import Config
+
+    # `standard` repeats throttled and failed calls a few times; the queue does the rest.
+    config = Config(
+        connect_timeout=3,
+        read_timeout=_TIMEOUT_S,
+        max_pool_connections=_POOL,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        parameter_validation=False,
+    )
+    return session.create_client(service, config=config)
+
+
+def furnish(names: Names, stamp: Callable[[], int], session: Session | None = None) -> Room:
+    """Clients are made here, none at import. `botocore.session` starts faster than boto3 and does the same."""
+    if session is None:
+        import botocore.session
+
+        session = botocore.session.get_session()
+    made = session
+    dynamo = Dynamo(_client(made, "dynamodb"))
+    payloads = Payloads(functools.cache(lambda: _client(made, "s3")), names.bucket)
+    return Room(
+        events=DynamoEvents(dynamo, payloads, names.events, stamp),
+        runs=DynamoRuns(
+            dynamo,
+            payloads,
+            runs_table=names.runs,
+            events_table=names.events,
+            pauses_table=names.pauses,
+            stamp=stamp,
+        ),
+        pauses=DynamoPauses(dynamo, names.pauses),
+        timers=DynamoTimers(dynamo, names.timers),
+        queues=SqsQueues(
+            _client(made, "sqs"),
+            payloads,
+            events_url=names.events_queue_url,
+            work_url=names.work_queue_url,
+        ),
+        payloads=payloads,
+    )

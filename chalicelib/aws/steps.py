@@ -1,0 +1,182 @@
+"""The runs table: steps. A step's end is recorded once; whoever loses takes what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chalicelib.aws import items, keys
+from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Item, TransactionRefused, Write
+from chalicelib.aws.events import effect_write
+from chalicelib.aws.pauses import pause_write
+from chalicelib.aws.payloads import Payloads
+from chalicelib.core.errors import LeaseLost
+from chalicelib.core.pauses import Pause
+from chalicelib.core.records import Effect
+from chalicelib.core.runs import Owner
+from chalicelib.core.steps import StepLease, StepOutcome, StepPlan, StepRecord, StepStatus
+
+_UNDER_WAY = "st IN (:planned, :retrying)"
+_UNDER_WAY_VALUES = {"planned": StepStatus.PLANNED.value, "retrying": StepStatus.RETRYING.value}
+
+
+class DynamoSteps:
+    """The half of engine.ports.Runs that is about steps."""
+
+    def __init__(
+        self,
+        dynamo: Dynamo,
+        payloads: Payloads,
+        *,
+        runs_table: str,
+        events_table: str,
+        pauses_table: str,
+        stamp: Callable[[], int],
+    ) -> None:
+        self._dynamo = dynamo
+        self._payloads = payloads
+        self._table = runs_table
+        self._events_table = events_table
+        self._pauses_table = pauses_table
+        self._stamp = stamp
+
+    def _step(self, item: Item) -> StepRecord:
+        return items.read_step(item, self._payloads)
+
+    def get_step(self, run_id: str, step_id: str) -> StepRecord | None:
+        item = self._dynamo.get(self._table, run_id, keys.step(step_id))
+        return None if item is None else self._step(item)
+
+    def _put(self, run_id: str, step: StepRecord, condition: str, values: Item) -> Write:
+        return Write(
+            self._table,
+            (run_id, keys.step(step.id)),
+            item=items.step_item(step, self._payloads, self._stamp()),
+            condition=condition,
+            values=values,
+        )
+
+    def put_step(self, run_id: str, step: StepRecord) -> StepRecord:
+        condition = f"attribute_not_exists(pk) OR {_UNDER_WAY}"
+        try:
+            self._dynamo.put(self._put(run_id, step, condition, dict(_UNDER_WAY_VALUES)))
+        except ConditionFailed as lost:
+            return self._step(lost.item) if lost.item is not None else step
+        return step
+
+    def put_retry(self, run_id: str, step: StepRecord) -> None:
+        condition = f"attribute_not_exists(pk) OR ({_UNDER_WAY} AND n < :n)"
+        values: Item = {**_UNDER_WAY_VALUES, "n": len(step.plan.attempts)}
+        try:
+            self._dynamo.put(self._put(run_id, step, condition, values))
+        except ConditionFailed:
+            pass  # It was recorded before, or the step has ended.
+
+    def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
+        head = Write(
+            self._table,
+            (run_id, keys.HEAD),
+            condition="attribute_not_exists(st) AND lo = :owner AND ln = :nonce AND lu >= :now",
+            values={"owner": owner.message_id, "nonce": owner.nonce, "now": now_ms},
+        )
+        put = self._put(run_id, step, "attribute_not_exists(pk)", {})
+        rows = [pause_write(self._pauses_table, pause) for pause in pauses]
+        try:
+            self._dynamo.transact([head, put, *rows])
+        except TransactionRefused as refused:
+            if 0 in refused.failed:
+                raise LeaseLost("the lease was lost, or the run has ended") from None
+            stored = refused.failed.get(1)
+            if stored is not None:
+                return self._step(stored)
+            return self.get_step(run_id, step.id) or step
+        return step
+
+    def _outcome(self, outcome: StepOutcome) -> tuple[str, Item]:
+        """The update that ends a step, and its values."""
+        ((name, value),) = self._payloads.fields("out", items.dump(outcome)).items()
+        status = StepStatus.FAILED if outcome.error is not None else StepStatus.COMPLETED
+        return f"SET st = :st, {name} = :out", {"st": status.value, "out": value}
+
+    def complete(self, run_id: str, step_id: str, outcome: StepOutcome, plan: StepPlan | None = None) -> StepRecord:
+        update, values = self._outcome(outcome)
+        condition = "st = :waiting"
+        values["waiting"] = StepStatus.WAITING.value
+        if plan is not None:
+            update += ", plan = if_not_exists(plan, :plan), expires_at = if_not_exists(expires_at, :expires)"
+            condition += " OR attribute_not_exists(pk)"
+            values |= {"plan": items.dump(plan), "expires": self._stamp()}
+        write = Write(self._table, (run_id, keys.step(step_id)), update=update, condition=condition, values=values)
+        try:
+            return self._step(self._dynamo.update(write))
+        except ConditionFailed as lost:
+            if lost.item is None:
+                raise LeaseLost("the run was deleted") from None
+            return self._step(lost.item)
+
+    def resume(self, effect: Effect, outcome: StepOutcome) -> bool:
+        assert effect.step_id is not None
+        update, values = self._outcome(outcome)
+        marker = effect_write(self._events_table, effect, self._stamp())
+        step = Write(
+            self._table,
+            (effect.run_id, keys.step(effect.step_id)),
+            update=update,
+            condition="st = :waiting",
+            values={**values, "waiting": StepStatus.WAITING.value},
+        )
+        try:
+            self._dynamo.transact([marker, step])
+        except TransactionRefused as refused:
+            before = refused.failed.get(0)
+            # Done by an earlier delivery of the same event: what follows is done again.
+            return before is not None and before.get("step") == effect.step_id
+        return True
+
+    def lease_step(
+        self, run_id: str, step_id: str, owner: Owner, plan: StepPlan, *, until_ms: int, now_ms: int
+    ) -> StepLease:
+        write = Write(
+            self._table,
+            (run_id, keys.step(step_id)),
+            update=(
+                "SET st = if_not_exists(st, :planned), plan = if_not_exists(plan, :plan), "
+                "expires_at = if_not_exists(expires_at, :expires), n = if_not_exists(n, :zero), "
+                "lo = :owner, ln = :nonce, lu = :until, starts = if_not_exists(starts, :zero) + :one"
+            ),
+            condition=f"(attribute_not_exists(pk) OR {_UNDER_WAY}) AND (attribute_not_exists(lo) OR lu < :now)",
+            values={
+                **_UNDER_WAY_VALUES,
+                "plan": items.dump(plan),
+                "expires": self._stamp(),
+                "owner": owner.message_id,
+                "nonce": owner.nonce,
+                "until": until_ms,
+                "now": now_ms,
+                "zero": 0,
+                "one": 1,
+            },
+        )
+        try:
+            return StepLease(granted=True, step=self._step(self._dynamo.update(write)))
+        except ConditionFailed as lost:
+            item = lost.item
+        if item is None:
+            return StepLease(granted=False)
+        step = self._step(item)
+        if step.status in (StepStatus.PLANNED, StepStatus.RETRYING) and item.get("lo") == owner.message_id:
+            mine = item.get("ln") == owner.nonce
+            return StepLease(granted=mine, step=step, own_message=True, lease_until_ms=item.get("lu", 0))
+        return StepLease(granted=False, step=step)
+
+    def drop_step_lease(self, run_id: str, step_id: str, owner: Owner) -> None:
+        write = Write(
+            self._table,
+            (run_id, keys.step(step_id)),
+            update="SET starts = :zero REMOVE lo, ln, lu",
+            condition="lo = :owner AND ln = :nonce",
+            values={"owner": owner.message_id, "nonce": owner.nonce, "zero": 0},
+        )
+        try:
+            self._dynamo.update(write)
+        except ConditionFailed:
+            pass

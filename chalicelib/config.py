@@ -1,0 +1,88 @@
+"""The only reader of the environment. docs/ARCHITECTURE.md lists the variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.core import limits
+from chalicelib.core.durations import parse_duration
+from chalicelib.core.errors import StepwellError
+
+PREFIX = "STEPWELL_"
+
+
+class ConfigurationError(StepwellError):
+    """The environment lacks something, or holds something that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the environment says. Times in milliseconds."""
+
+    stage: str
+    table_events: str
+    table_runs: str
+    table_pauses: str
+    table_timers: str
+    queue_events_url: str
+    queue_work_url: str
+    bucket: str
+    dev: bool
+    event_keys: tuple[str, ...]
+    retention_days: int
+    hand_over_below_ms: int
+    retry_table_ms: tuple[int, ...] | None
+    partial_batches: bool
+    clock_offset_ms: int
+    log_level: str
+
+
+def stage(environment: Mapping[str, str] = os.environ) -> str:
+    """The stage, needed before anything else: queue names hold it."""
+    return environment.get(PREFIX + "STAGE", "dev")
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Config:
+    """Raises ConfigurationError, which names the variable."""
+
+    def required(name: str) -> str:
+        value = environment.get(PREFIX + name, "")
+        if not value:
+            raise ConfigurationError(
+                f"{PREFIX}{name} is not set: run `make dev`, which sets everything, or deploy with the infra stack"
+            )
+        return value
+
+    def optional(name: str, default: str = "") -> str:
+        return environment.get(PREFIX + name, "") or default
+
+    table = optional("RETRY_TABLE")
+    return Config(
+        stage=stage(environment),
+        table_events=required("TABLE_EVENTS"),
+        table_runs=required("TABLE_RUNS"),
+        table_pauses=required("TABLE_PAUSES"),
+        table_timers=required("TABLE_TIMERS"),
+        queue_events_url=required("QUEUE_EVENTS_URL"),
+        queue_work_url=required("QUEUE_WORK_URL"),
+        bucket=required("BUCKET"),
+        dev=optional("DEV") == "1",
+        event_keys=tuple(key for key in optional("EVENT_KEYS").split(",") if key),
+        retention_days=_retention(optional("RETENTION_DAYS", str(limits.DEFAULT_RETENTION_DAYS))),
+        hand_over_below_ms=parse_duration(optional("HAND_OVER_BELOW", "15s")),
+        retry_table_ms=tuple(parse_duration(part) for part in table.split(",")) if table else None,
+        partial_batches=optional("PARTIAL_BATCHES") == "1",
+        clock_offset_ms=int(optional("CLOCK_OFFSET_MS", "0")),
+        log_level=optional("LOG_LEVEL", "INFO"),
+    )
+
+
+def _retention(text: str) -> int:
+    if not text.isdigit() or int(text) < limits.MIN_RETENTION_DAYS:
+        raise ConfigurationError(
+            f"{PREFIX}RETENTION_DAYS is {text!r}: it must be a number of at least {limits.MIN_RETENTION_DAYS}, "
+            "since a message may come back for so many days"
+        )
+    return int(text)

@@ -1,0 +1,125 @@
+"""Queue messages as Lambda hands them over: each is handled by itself, fails by itself, and comes back soon by itself
+(law 3)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from chalicelib.aws.queues import unpack
+from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError, UserError
+from chalicelib.core.messages import TurnMessage, event_queue_messages, work_messages
+from chalicelib.engine import bridge, planned_steps, process_event, turns
+from chalicelib.engine.services import Delivery, logger
+from chalicelib.wiring import Platform
+
+_LONGEST_BACKOFF_S = 30
+_FALLBACK_TIME_MS = 60_000
+
+
+class BatchFailed(StepwellError):
+    """Messages stay on the queue."""
+
+
+def backoff_s(receives: int) -> int:
+    """When a message that met a fault comes back: 1, 2, 4, … 30 seconds."""
+    return int(min(2 ** max(receives - 1, 0), _LONGEST_BACKOFF_S))
+
+
+def on_events(platform: Platform, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The events queue's handler."""
+    url = platform.config.queue_events_url
+    return _each(platform, event, context, url, _handle_event)
+
+
+def on_work(platform: Platform, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """The work queue's handler."""
+    return _each(platform, event, context, platform.config.queue_work_url, _handle_work)
+
+
+def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
+    if bridge.is_envelope(body):
+        try:
+            message = bridge.read(body, delivery.sent_at_ms)
+        except UserError as error:
+            # The sender's mistake: told, and not tried again.
+            logger.error("event from the bus refused", extra={"reason": str(error)})
+            return
+        process_event.process(platform.services, message)
+        return
+    process_event.process(platform.services, event_queue_messages.validate_json(body))
+
+
+def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
+    message = work_messages.validate_json(body)
+    if delivery.is_last(platform.services.settings):
+        reason = f"its message was received {delivery.receives} times and went to the dead letters"
+        platform.services.runs.mark_stalled(message.run_id, reason)
+        raise BatchFailed(f"run {message.run_id} is stalled: {reason}")
+    if isinstance(message, TurnMessage):
+        turns.handle(platform.services, message, delivery)
+    else:
+        planned_steps.handle(platform.services, message, delivery)
+
+
+def _each(
+    platform: Platform,
+    event: dict[str, Any],
+    context: Any,
+    queue_url: str,
+    handle: Callable[[Platform, str, Delivery], None],
+) -> dict[str, Any]:
+    records = event["Records"]
+    failed: dict[str, str] = {}
+    for record in records:
+        delivery = _delivery(platform, record, context)
+        try:
+            handle(platform, unpack(record["body"], platform.room.payloads), delivery)
+        except Exception as error:
+            failed[record["messageId"]] = str(error)
+            _put_back(platform, queue_url, record, delivery, error)
+    if not failed:
+        return {"batchItemFailures": []}
+    if platform.config.partial_batches and len(failed) < len(records):
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    # Without partial batch responses an answer would acknowledge all of them, and an error none.
+    for record in records:
+        if record["messageId"] not in failed:
+            platform.room.queues.delete(queue_url, record["receiptHandle"])
+    raise BatchFailed(f"{len(failed)} of {len(records)} messages stay on the queue: {next(iter(failed.values()))}")
+
+
+def _delivery(platform: Platform, record: dict[str, Any], context: Any) -> Delivery:
+    remaining = context.get_remaining_time_in_millis() if context is not None else _FALLBACK_TIME_MS
+    attributes = record.get("attributes", {})
+    return Delivery(
+        message_id=record["messageId"],
+        nonce=uuid.uuid4().hex,
+        receives=int(attributes.get("ApproximateReceiveCount", 1)),
+        deadline_ms=platform.clock.now_ms() + remaining,
+        sent_at_ms=int(attributes.get("SentTimestamp", platform.clock.now_ms())),
+    )
+
+
+def _put_back(platform: Platform, queue_url: str, record: dict[str, Any], delivery: Delivery, error: Exception) -> None:
+    if isinstance(error, Deferred):
+        after_s = error.visible_in_s
+        logger.info("message deferred", extra={"reason": str(error), "in_s": after_s})
+    else:
+        after_s = backoff_s(delivery.receives)
+        known = isinstance(error, InfrastructureError | BatchFailed)
+        logger.error(
+            "message stays on the queue",
+            exc_info=None if known else error,
+            extra={
+                "message_id": delivery.message_id,
+                "receives": delivery.receives,
+                "error": str(error),
+                "in_s": after_s,
+            },
+        )
+    try:
+        platform.room.queues.come_back(queue_url, record["receiptHandle"], after_s)
+    except InfrastructureError as problem:
+        logger.warning("visibility could not be set", extra={"error": str(problem)})

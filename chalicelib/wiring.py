@@ -1,0 +1,117 @@
+"""The composition root: the only place that picks adapters. One platform per process, built when first needed."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chalicelib import config as configuration
+from chalicelib.aws.room import Names, Room, furnish
+from chalicelib.core import retries
+from chalicelib.core.functions import FunctionConfig
+from chalicelib.drivers.in_process import InProcessDriver
+from chalicelib.engine import collect, ingest, tick
+from chalicelib.engine.clock import ShiftableClock
+from chalicelib.engine.expiry import stamp_s
+from chalicelib.engine.services import Chance, EngineSettings, Services
+from chalicelib.sdk.registry import Registry, discover
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Everything a process needs to serve."""
+
+    config: configuration.Config
+    services: Services
+    room: Room
+    reception: ingest.ReceptionClock
+    clock: ShiftableClock
+
+    def wake_due(self) -> int:
+        """After the clock was moved ahead: move timers, start schedules, and send a turn to every run that is due;
+        how many runs were woken."""
+        deadline = self.clock.now_ms() + 60_000
+        tick.tick(self.services, deadline)
+        return collect.wake_due(self.services, collect.is_due)
+
+
+class RegisteredFunctions:
+    """Implements engine.ports.Catalog with the functions of this deployment."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._configs = {config.id: config for config in registry.configs()}
+
+    def get(self, fn_id: str) -> FunctionConfig | None:
+        return self._configs.get(fn_id)
+
+    def configs(self) -> Sequence[FunctionConfig]:
+        return tuple(self._configs.values())
+
+
+def build(
+    config: configuration.Config,
+    *,
+    registry: Registry | None = None,
+    room: Room | None = None,
+    chance: Chance | None = None,
+) -> Platform:
+    """A platform of its own; tests hand in what they want to hold in their hands."""
+    clock = ShiftableClock(config.clock_offset_ms)
+    settings = EngineSettings(
+        hand_over_below_ms=config.hand_over_below_ms,
+        retention_days=config.retention_days,
+        retry_table_ms=config.retry_table_ms or retries.BACKOFF_MS,
+        any_event_key=config.dev,
+        event_keys=config.event_keys,
+    )
+    found = registry if registry is not None else discover()
+    held: list[Services] = []
+    furnished = room if room is not None else furnish(_names(config), lambda: stamp_s(held[0], clock.now_ms()))
+    services = Services(
+        events=furnished.events,
+        runs=furnished.runs,
+        pauses=furnished.pauses,
+        timers=furnished.timers,
+        queues=furnished.queues,
+        catalog=RegisteredFunctions(found),
+        driver=InProcessDriver(found, ingest.step_sender(lambda: held[0]), clock),
+        clock=clock,
+        chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
+        settings=settings,
+    )
+    held.append(services)
+    return Platform(config, services, furnished, ingest.ReceptionClock(), clock)
+
+
+def _names(config: configuration.Config) -> Names:
+    return Names(
+        events=config.table_events,
+        runs=config.table_runs,
+        pauses=config.table_pauses,
+        timers=config.table_timers,
+        events_queue_url=config.queue_events_url,
+        work_queue_url=config.queue_work_url,
+        bucket=config.bucket,
+    )
+
+
+def _configure_logging(config: configuration.Config) -> None:
+    if config.dev:
+        return  # The development server renders the records itself.
+    from aws_lambda_powertools import Logger
+
+    # Powertools puts its JSON handler on the logger of this name, which is the engine's.
+    Logger(service="stepwell", level=config.log_level)
+    logging.getLogger("stepwell").propagate = False
+
+
+@functools.cache
+def platform() -> Platform:
+    """This process's platform."""
+    config = configuration.load()
+    _configure_logging(config)
+    return build(config)
