@@ -79,9 +79,7 @@ class Expression:
         return self.evaluate(variables).value is True
 
 
-def compile_expression(
-    text: str, *, roots: frozenset[str] = DEFAULT_ROOTS, limits: Limits = USER_LIMITS
-) -> Expression:
+def compile_expression(text: str, *, roots: frozenset[str] = DEFAULT_ROOTS, limits: Limits = USER_LIMITS) -> Expression:
     """Read an expression that may name the `roots`; raises InvalidExpression, with line and column, for
     whatever is wrong.
 

@@ -26,9 +26,7 @@ def _text_test(name: str, test: Callable[[str, str], bool]) -> Function:
     def run(scope: Scope, text: Any, part: Any) -> bool:
         if kind(text) is not Kind.TEXT or kind(part) is not Kind.TEXT:
             hint = "; for an element of a list write: value in list" if kind(text) is Kind.LIST else ""
-            raise EvaluationError(
-                f"{name} needs two strings, not {kind(text).value} and {kind(part).value}{hint}"
-            )
+            raise EvaluationError(f"{name} needs two strings, not {kind(text).value} and {kind(part).value}{hint}")
         scope.spend_text(len(text))
         return test(text, part)
 
@@ -53,9 +51,7 @@ def _date_part(name: str, of_moment: Callable[[Timestamp], int], unit: int | Non
             return of_moment(value)
         if isinstance(value, Duration) and unit is not None:
             return _truncated(value.nanoseconds, unit)
-        raise EvaluationError(
-            f"{name} needs a timestamp, not {kind(value).value}; write timestamp(…).{name}()"
-        )
+        raise EvaluationError(f"{name} needs a timestamp, not {kind(value).value}; write timestamp(…).{name}()")
 
     return run
 

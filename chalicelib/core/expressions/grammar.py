@@ -47,8 +47,8 @@ def _lark_token(parser: _Parser, token: Token, text: str) -> Any:
 
 @cache
 def _parser() -> _Parser:
-    import lark  # noqa: PLC0415
-    from lark.lexer import Lexer, PatternStr  # noqa: PLC0415
+    import lark
+    from lark.lexer import Lexer, PatternStr
 
     class Passing(Lexer):  # type: ignore[misc]
         """Hands on the tokens that are given to parse() in place of a text."""
@@ -89,9 +89,7 @@ def _explain(error: Exception, text: str, tokens: list[Token]) -> InvalidExpress
     token = tokens[index]
     message = f"unexpected {token.value!r}"
     if token.kind == "IDENT" and index and tokens[index - 1].kind == "IDENT":
-        message += (
-            f"; is an operator missing before it, or quotes: '{tokens[index - 1].value} {token.value}'?"
-        )
+        message += f"; is an operator missing before it, or quotes: '{tokens[index - 1].value} {token.value}'?"
     elif token.kind in ("INT_LIT", "FLOAT_LIT") and index and tokens[index - 1].kind == ".":
         message += f"; an element of a list is read with [{token.value}]"
     return invalid(text, message, token.offset)

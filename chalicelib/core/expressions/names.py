@@ -85,9 +85,7 @@ def explain_name(name: str, known: tuple[str, ...], text: str, offset: int) -> s
     if name in _WORDS:
         return f"{message}; did you mean {_WORDS[name]}?"
     if _DASHED.search(text, max(0, offset - 2), offset):
-        return (
-            f"{message}; a field with a dash in its name is written in brackets, as in event.data['order-id']"
-        )
+        return f"{message}; a field with a dash in its name is written in brackets, as in event.data['order-id']"
     if close := difflib.get_close_matches(name[:_QUOTED_AT_MOST], known, n=1, cutoff=0.6):
         return f"{message}; did you mean '{close[0]}'?"
     if name in _FIELDS:

@@ -13,7 +13,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     """Return a test whether the pattern is found anywhere in a text; raises ValueError with RE2's own
     reason."""
     # Late, since an expression without a pattern must not pay for it at a cold start.
-    import re2  # type: ignore[import-untyped]  # noqa: PLC0415
+    import re2  # type: ignore[import-untyped]
 
     options = re2.Options()
     options.log_errors = False  # RE2 would write the user's mistake to stderr.

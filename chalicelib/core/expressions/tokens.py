@@ -19,16 +19,12 @@ from .strings import read_string
 # No alternative of these can match the same text in two ways, so none can backtrack beyond one character.
 _SPACE = re.compile(r"[\t\n\f\r ]+|//[^\n]*")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NUMBER = re.compile(
-    r"0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?"
-)
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 _OPERATOR = re.compile(r"\|\||&&|<=|>=|==|!=|[?:<>+\-*/%!.()\[\]{},]")
 
 _KEYWORDS = {"true": "BOOL_LIT", "false": "BOOL_LIT", "null": "NULL_LIT", "in": "in"}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_ENDS_VALUE = frozenset(
-    {"IDENT", "INT_LIT", "FLOAT_LIT", "STRING_LIT", "BOOL_LIT", "NULL_LIT", ")", "]", "}"}
-)
+_ENDS_VALUE = frozenset({"IDENT", "INT_LIT", "FLOAT_LIT", "STRING_LIT", "BOOL_LIT", "NULL_LIT", ")", "]", "}"})
 _HINTS = {
     "=": "use == to compare",
     "&": "use && for and",

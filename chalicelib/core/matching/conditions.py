@@ -18,8 +18,9 @@ MAX_PARAMS_BYTES = 16_384
 """What the values of one condition may take when stored: its rows are written with every wait."""
 
 _VERSION = 1
-_PARAMS = "_"  # The root under which a template names its values: _[0], _[1], …
-_ROOTS = frozenset({"async", _PARAMS})
+PARAMS = "_"
+"""The root under which a template names its values: _[0], _[1], …"""
+_ROOTS = frozenset({"async", PARAMS})
 _CACHED = 1024
 
 
@@ -72,7 +73,7 @@ def _lifted(node: Node, params: list[Any]) -> Node:
     match node:
         case Const(value):
             params.append(value)
-            return Path(_PARAMS, (len(params) - 1,))
+            return Path(PARAMS, (len(params) - 1,))
         case Call("matches", (text, pattern)):
             return Call("matches", (_lifted(text, params), pattern))
         case Has(Path(), Const(str())):
@@ -88,10 +89,10 @@ def condition_holds(condition: Condition | None, event: Mapping[str, Any]) -> Ev
     if not condition.template:
         return Evaluation(False, "the stored condition cannot be read")
     try:
-        expression = _expression(condition.template)
+        expression = condition_expression(condition.template)
     except InvalidExpression as error:
         return Evaluation(False, f"the stored condition cannot be read: {error}")
-    return truth(expression.evaluate({"async": event, _PARAMS: list(condition.params)}))
+    return truth(expression.evaluate({"async": event, PARAMS: list(condition.params)}))
 
 
 def truth(evaluation: Evaluation) -> Evaluation:
@@ -103,10 +104,11 @@ def truth(evaluation: Evaluation) -> Evaluation:
 
 
 @lru_cache(maxsize=_CACHED)
-def _expression(template: str) -> Expression:
+def condition_expression(template: str) -> Expression:
+    """The compiled template, shared by all conditions that have it; raises InvalidExpression."""
     return compile_expression(template, roots=_ROOTS, limits=STORED_LIMITS)
 
 
 def condition_cache_info() -> Any:
     """The counters of the cache of templates (functools' hits, misses, maxsize, currsize)."""
-    return _expression.cache_info()
+    return condition_expression.cache_info()

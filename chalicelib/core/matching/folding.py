@@ -61,9 +61,7 @@ class _Folder:
         # Moments and spans are not JSON, so the calls that make them stay; inside a list they would go
         # unseen.
         timed = any(isinstance(part, Call) and part.name in ("timestamp", "duration") for part in walk(node))
-        plain = (
-            (str, int, float, bool, type(None)) if timed else (str, int, float, bool, type(None), list, dict)
-        )
+        plain = (str, int, float, bool, type(None)) if timed else (str, int, float, bool, type(None), list, dict)
         return Const(value) if isinstance(value, plain) else None
 
 

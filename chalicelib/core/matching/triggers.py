@@ -42,11 +42,7 @@ def validate_event_pattern(pattern: str) -> None:
     if len(pattern) > _MAX_PATTERN:
         raise InvalidFunction(f"the event name has {len(pattern)} characters; the limit is {_MAX_PATTERN}")
     if pattern != pattern.strip() or not pattern.isprintable():
-        raise InvalidFunction(
-            f"the event name {pattern!r} has spaces around it or characters that cannot be seen"
-        )
+        raise InvalidFunction(f"the event name {pattern!r} has spaces around it or characters that cannot be seen")
     body = pattern[:-2] if pattern.endswith(("/*", ".*")) else pattern
     if not body or "*" in body:
-        raise InvalidFunction(
-            f"the pattern {pattern!r} is not supported: * stands only at the end, as in a/* or a.*"
-        )
+        raise InvalidFunction(f"the pattern {pattern!r} is not supported: * stands only at the end, as in a/* or a.*")

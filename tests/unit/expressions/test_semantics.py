@@ -268,9 +268,7 @@ def test_values_are_json(text: str, value: Any) -> None:
     assert compile_expression(text).evaluate({"event": EVENT}).value == value
 
 
-@pytest.mark.parametrize(
-    "text", ["event.data.n", "event.data.missing", "'true'", "event.data.n / 0 == 1", "1"]
-)
+@pytest.mark.parametrize("text", ["event.data.n", "event.data.missing", "'true'", "event.data.n / 0 == 1", "1"])
 def test_only_true_matches(text: str) -> None:
     assert not compile_expression(text).matches({"event": EVENT})
 

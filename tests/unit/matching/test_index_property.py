@@ -112,9 +112,7 @@ def test_index_and_condition_together_say_what_the_whole_expression_says(
 
 @given(conditions, events, events)
 @many
-def test_a_stored_condition_says_the_same(
-    text: str, trigger: dict[str, Any], incoming: dict[str, Any]
-) -> None:
+def test_a_stored_condition_says_the_same(text: str, trigger: dict[str, Any], incoming: dict[str, Any]) -> None:
     condition = plan_wait("x", text, trigger).condition
     if condition is not None:
         restored = Condition.from_json(json.loads(json.dumps(condition.to_json())))

@@ -14,6 +14,7 @@ from chalicelib.core.matching import (
     Shape,
     condition_cache_info,
     condition_holds,
+    explain_miss,
     lookup_key,
     plan_wait,
 )
@@ -141,13 +142,11 @@ def test_waits_that_differ_in_values_share_one_program() -> None:
         ),
         (
             "async.data.id == event.account_id",
-            "event.account_id does not exist in the event that started the run; "
-            "did you mean event.data.account_id?",
+            "event.account_id does not exist in the event that started the run; did you mean event.data.account_id?",
         ),
         (
             "async.data.id == event.data.email",
-            "event.data.email does not exist in the event that started the run; "
-            "did you mean event.data.profile.email?",
+            "event.data.email does not exist in the event that started the run; did you mean event.data.profile.email?",
         ),
         (
             "async.data.id == event.data.ids[7]",
@@ -303,3 +302,47 @@ def test_a_failed_condition_is_false_and_says_why(text: str, error: str) -> None
     result = condition_holds(plan_wait("shop/paid", text, TRIGGER).condition, {"data": {"n": 1}})
     assert result.value is False
     assert error in (result.error or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("async.data.plan == 'free' && async.data.n > event.data.n", ()),
+        (
+            "async.data.plan == 'pro' && async.data.n > event.data.n",
+            ('async.data.plan == "pro" is false: async.data.plan is "free"',),
+        ),
+        (
+            "async.data.plan == 'pro' && async.data.account == event.data.account_id",
+            (
+                'async.data.plan == "pro" is false: async.data.plan is "free"',
+                'async.data.account == "acc-1" is false: async.data.account is missing',
+            ),
+        ),
+        ("async.data.n == '7'", ('async.data.n == "7" is false: async.data.n is 7',)),
+        (
+            "async.data.n in event.data.ids || async.data.ids == 1",
+            (
+                'async.data.n in ["a", "b"] || async.data.ids == 1 is false: '
+                "async.data.n is 7; async.data.ids is a list of 1",
+            ),
+        ),
+        ("async.data.n / 0 == 1", ("async.data.n / 0 == 1 fails: division by zero: async.data.n is 7",)),
+        ("async.data.plan", ('async.data.plan gives no boolean: async.data.plan is "free"',)),
+        ("1 == 2", ("false is false",)),
+    ],
+)
+def test_a_miss_is_explained(text: str, lines: tuple[str, ...]) -> None:
+    condition = plan_wait("shop/paid", text, TRIGGER).condition
+    assert explain_miss(condition, {"data": {"plan": "free", "n": 7, "ids": [1]}}) == lines
+
+
+def test_explanations_are_short_and_never_fail() -> None:
+    data = {"text": "x" * 10_000, "half": "\ud800", "map": {}}
+    condition = plan_wait("shop/paid", "async.data.text == 'a' && async.data.map == async.data.half", {}).condition
+    lines = explain_miss(condition, {"data": data})
+    assert len(lines) == 2
+    assert all(len(line) < 400 for line in lines)
+    assert explain_miss(None, {}) == ()
+    assert explain_miss(Condition("(", ()), {}) == ("the stored condition cannot be read",)
+    assert explain_miss(Condition("_[3] == 1", ()), {}) == ("the stored condition cannot be read",)

@@ -34,9 +34,7 @@ def test_good_patterns(pattern: str) -> None:
     validate_event_pattern(pattern)
 
 
-@pytest.mark.parametrize(
-    "pattern", ["", "*", "/*", ".*", "a*", "a/*/b", "a/**", "*/a", " a", "a\n", "x" * 257, None]
-)
+@pytest.mark.parametrize("pattern", ["", "*", "/*", ".*", "a*", "a/*/b", "a/**", "*/a", " a", "a\n", "x" * 257, None])
 def test_bad_patterns(pattern: str) -> None:
     with pytest.raises(InvalidFunction):
         validate_event_pattern(pattern)

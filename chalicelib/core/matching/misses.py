@@ -1,0 +1,73 @@
+"""Why an event did not meet a condition, for the event's audit (law 7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.core.errors import InvalidExpression
+from chalicelib.core.expressions.program import compile_program
+from chalicelib.core.expressions.render import render, render_path
+from chalicelib.core.expressions.syntax import And, Const, Node, Path, children, rebuild, walk
+from chalicelib.core.expressions.values import EvaluationError, ExhaustedError, Scope, element, present
+
+from .conditions import PARAMS, Condition, condition_expression
+from .shapes import ROOT
+
+_LONGEST_TEXT = 200  # Characters of a part of the condition.
+_LONGEST_VALUE = 60
+_MOST_VALUES = 3
+
+
+def explain_miss(condition: Condition | None, event: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line for each && part of the condition that the incoming event does not meet, with the values that it has.
+
+    Such as `async.data.plan == "pro" is false: async.data.plan is "free"`. Empty if the event meets the condition.
+    """
+    if condition is None:
+        return ()
+    try:
+        node = _with_values(condition_expression(condition.template).node, condition.params)
+    except (InvalidExpression, IndexError):
+        return ("the stored condition cannot be read",)
+    parts = node.items if isinstance(node, And) else (node,)
+    lines = (_line(part, event) for part in parts)
+    return tuple(line for line in lines if line)
+
+
+def _with_values(node: Node, params: tuple[Any, ...]) -> Node:
+    """The condition with its lifted values put back."""
+    if isinstance(node, Path) and node.root == PARAMS:
+        return Const(params[int(node.keys[0])])
+    return rebuild(node, tuple(_with_values(part, params) for part in children(node)))
+
+
+def _line(part: Node, event: Mapping[str, Any]) -> str:
+    try:
+        value = compile_program(part)(Scope({ROOT: event}))
+        outcome = "is false" if value is False else "gives no boolean"
+    except (EvaluationError, ExhaustedError) as error:
+        value, outcome = None, f"fails: {error}"
+    if value is True:
+        return ""
+    paths = list(dict.fromkeys(path for path in walk(part) if isinstance(path, Path) and path.root == ROOT))
+    values = "; ".join(_value(path, event) for path in paths[:_MOST_VALUES])
+    return f"{_short(render(part), _LONGEST_TEXT)} {outcome}" + (f": {values}" if values else "")
+
+
+def _value(path: Path, event: Mapping[str, Any]) -> str:
+    value: Any = event
+    for key in path.keys:
+        if not present(value, key):
+            return f"{render_path(ROOT, path.keys)} is missing"
+        value = element(value, key)
+    if isinstance(value, (list, dict)):  # Not written out: it may be the whole event.
+        shown = f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    else:
+        shown = json.dumps(value[:_LONGEST_VALUE] if isinstance(value, str) else value, ensure_ascii=False)
+    return f"{render_path(ROOT, path.keys)} is {_short(shown, _LONGEST_VALUE)}"
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
