@@ -25,7 +25,7 @@ from infra.local.settings import HOST, PROJECT, DevError
 
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 30.0
-CLOUDY = ("AWS_", "STEPWELL_", "LOCALSTACK_", "MINISTACK_")
+CLOUDY = ("AWS_", "LOCALSTACK_", "MINISTACK_")
 PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 
@@ -98,9 +98,7 @@ def free_port() -> int:
 def clean_environment(source: Mapping[str, str]) -> dict[str, str]:
     """The environment without anything that could lead an AWS client to a real account or through a proxy."""
     return {
-        name: value
-        for name, value in source.items()
-        if not name.startswith(CLOUDY) and name.lower() not in PROXIES
+        name: value for name, value in source.items() if not name.startswith(CLOUDY) and name.lower() not in PROXIES
     }
 
 
@@ -111,9 +109,7 @@ def _started_anew(path: Path) -> Iterator[int]:
         yield handle.fileno()
 
 
-def _spawn(
-    port: int, data_dir: Path, log: Path, *, persist: bool, hold: tuple[int, ...]
-) -> subprocess.Popen[bytes]:
+def _spawn(port: int, data_dir: Path, log: Path, *, persist: bool, hold: tuple[int, ...]) -> subprocess.Popen[bytes]:
     """The emulator in a session of its own; it stops by itself when its standard input closes."""
     env = clean_environment(os.environ) | emulator.environment(port, data_dir, persist=persist)
     with _started_anew(log) as output:

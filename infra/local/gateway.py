@@ -73,9 +73,7 @@ def match(path: str, resources: Iterable[str]) -> tuple[str, dict[str, str]] | N
     return resource, captures
 
 
-def proxy_event(
-    request: Request, resource: str, captures: dict[str, str], binary: Iterable[str]
-) -> dict[str, Any]:
+def proxy_event(request: Request, resource: str, captures: dict[str, str], binary: Iterable[str]) -> dict[str, Any]:
     """The event of a REST API's Lambda proxy integration."""
     url = urlsplit(request.target)
     query = parse_qs(url.query, keep_blank_values=True)

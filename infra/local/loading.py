@@ -81,8 +81,6 @@ def explain(error: BaseException, app_dir: Path) -> str:
         if path.is_relative_to(app_dir) and not path.is_relative_to(Path(__file__).parent):
             if ".venv" in path.parts or "site-packages" in path.parts:
                 continue
-            lines.append(
-                f"  {os.path.relpath(path, app_dir)}:{frame.lineno}  in {frame.name}: {frame.line or ''}"
-            )
+            lines.append(f"  {os.path.relpath(path, app_dir)}:{frame.lineno}  in {frame.name}: {frame.line or ''}")
     text = "".join(traceback.format_exception_only(error)).rstrip()
     return "\n".join(["", *lines, text.replace(f"{app_dir}{os.sep}", ""), ""])

@@ -12,9 +12,7 @@ from typing import Any, TextIO
 
 DIM, RED, GREEN, YELLOW, BLUE, CYAN, BOLD, PLAIN = "2", "31", "32", "33", "34", "36", "1", ""
 KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-NOISE = frozenset(
-    {"level", "location", "timestamp", "service", "cold_start", "xray_trace_id", "sampling_rate"}
-) | {
+NOISE = frozenset({"level", "location", "timestamp", "service", "cold_start", "xray_trace_id", "sampling_rate"}) | {
     *("function_memory_size", "function_arn", "function_request_id", "function_name"),
     *("exception", "exception_name", "stack_trace", "message"),
 }

@@ -62,9 +62,9 @@ class Feeders:
         self._tick.start()
         self._collect.start()
 
-    def tick(self) -> None:
-        """Call on_tick now, besides its schedule."""
-        self._tick.fire()
+    def tick_soon(self) -> None:
+        """Call on_tick now, besides its schedule; does not wait for it."""
+        self._tick.soon()
 
     def stop(self, within_s: float) -> int:
         """Stop all, waiting at most ``within_s`` seconds together; returns how many were still busy."""

@@ -51,32 +51,41 @@ class Schedule:
         self._first_s = first_s
         self._every_s = every_s
         self._timeout_s = timeout_s
-        self._one_at_a_time = threading.Lock()
-        self._stop = threading.Event()
+        self._changed = threading.Condition()
+        self._due = 0.0
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to call."""
+        self._due = time.monotonic() + self._first_s
         self._thread.start()
 
-    def fire(self) -> None:
-        """Call the handler now. What it raises is logged: the next call catches up."""
-        with self._one_at_a_time:
-            try:
-                self._handler(
-                    scheduled_event(self._name, self._now_ms()), LambdaContext(self._name, self._timeout_s)
-                )
-            except Exception:
-                log.exception("scheduled handler failed", extra={"function_name": self._name})
+    def soon(self) -> None:
+        """Call now, or at once after the call in work; does not wait."""
+        with self._changed:
+            self._due = time.monotonic()
+            self._changed.notify()
 
     def stop(self, within_s: float) -> int:
-        """No more calls; waits for one in work and returns 1 if it was still busy."""
-        self._stop.set()
+        """No more calls; waits for one in work and returns 1 if it was still busy. Repeatable."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
         self._thread.join(within_s)
         return int(self._thread.is_alive())
 
     def _run(self) -> None:
-        due = time.monotonic() + self._first_s
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
-            self.fire()
-            due = max(due + self._every_s, time.monotonic())
+        while self._waited():
+            try:
+                self._handler(scheduled_event(self._name, self._now_ms()), LambdaContext(self._name, self._timeout_s))
+            except Exception:
+                log.exception("scheduled handler failed", extra={"function_name": self._name})
+
+    def _waited(self) -> bool:
+        """Until the next call is due; False to end. What the handler raised is caught up by the next call."""
+        with self._changed:
+            while not self._stopping and (left := self._due - time.monotonic()) > 0:
+                self._changed.wait(left)
+            self._due = time.monotonic() + self._every_s
+            return not self._stopping

@@ -66,8 +66,8 @@ class Dev:
         now_ms = self._app.platform.clock.now_ms()
         now = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
         logger.info("clock moved", extra={"by": clock.readable(by_ms), "now": now})
-        self._feeders.tick()
         self._app.platform.wake_due()
+        self._feeders.tick_soon()
         return Answer.of_json(200, {"now": now, "now_ms": now_ms, "offset_ms": offset_ms})
 
 
@@ -96,13 +96,20 @@ def _stop_signal() -> threading.Event:
     return stopping
 
 
+def _drain(server: Server, dev: Dev | None) -> int:
+    """Take nothing more in, then wait for what is in work; how many requests and handlers were still busy."""
+    deadline = time.monotonic() + settings.DRAIN_S
+    if dev:
+        dev.stop(0)
+    busy = server.stop(deadline - time.monotonic())
+    return busy + (dev.stop(max(0.0, deadline - time.monotonic())) if dev else 0)
+
+
 def main() -> int:
     """Serve until told to stop; always drains."""
     parser = argparse.ArgumentParser(prog="infra.local.serve")
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the listening socket")
-    parser.add_argument(
-        "--started", type=float, help="when `make dev` began, epoch seconds: print the banner"
-    )
+    parser.add_argument("--started", type=float, help="when `make dev` began, epoch seconds: print the banner")
     options = parser.parse_args()
     stopping = _stop_signal()
     config = settings.read()
@@ -128,12 +135,9 @@ def main() -> int:
     if dev:
         dev.start()
     stopping.wait()
-    busy = server.stop(settings.DRAIN_S)
-    busy += dev.stop(settings.DRAIN_S) if dev else 0
+    busy = _drain(server, dev)
     if busy:
-        logger.warning(
-            "left unfinished; their messages come back after the visibility timeout", extra={"handlers": busy}
-        )
+        logger.warning("left unfinished; messages come back after their visibility timeout", extra={"busy": busy})
     sys.stdout.flush()
     os._exit(0)  # A user's threads, or a handler that hangs, must not hold the reload.
 

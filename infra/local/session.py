@@ -24,9 +24,7 @@ def exclusive(config: Settings) -> Iterator[int]:
         deadline = time.monotonic() + SAVING_S
         while not _locked(handle.fileno()):
             if time.monotonic() > deadline:
-                raise DevError(
-                    f"Another `make dev` works with {config.home}. Stop that one first (Ctrl-C there)."
-                )
+                raise DevError(f"Another `make dev` works with {config.home}. Stop that one first (Ctrl-C there).")
             time.sleep(0.1)
         yield handle.fileno()
 
@@ -61,10 +59,7 @@ def _what_was_lost(config: Settings) -> str:
     saved = _last_saved(config)
     if saved is not None and saved >= began:
         return f"The last session was cut off, but its state was saved at {_clock(saved)}: nothing is lost."
-    text = (
-        "The last session ended without saving. Lost: every event, run and step since it began at "
-        f"{_clock(began)}. "
-    )
+    text = f"The last session ended without saving. Lost: every event, run and step since it began at {_clock(began)}. "
     if saved is None:
         return text + "Nothing had been saved before it, so this one starts empty."
     return text + f"Going on from the state saved at {_clock(saved)}."

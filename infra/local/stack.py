@@ -111,6 +111,7 @@ def environment(endpoint: str, outputs: dict[str, str]) -> dict[str, str]:
         "STEPWELL_BUCKET": outputs["PayloadBucketName"],
         "STEPWELL_BUS": outputs["EventBusName"],
         "STEPWELL_DEV": "1",
+        "STEPWELL_PARTIAL_BATCHES": "1",  # The pump honours them, as the deployed mappings do.
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,

@@ -16,9 +16,7 @@ from urllib.parse import urlsplit
 from infra.local.settings import REGION
 
 ANSWER_WITHIN_S = 30.0
-CREDENTIAL = (
-    f"AWS4-HMAC-SHA256 Credential=test/20200101/{REGION}/sqs/aws4_request, SignedHeaders=host, Signature=0"
-)
+CREDENTIAL = f"AWS4-HMAC-SHA256 Credential=test/20200101/{REGION}/sqs/aws4_request, SignedHeaders=host, Signature=0"
 
 
 class WireError(Exception):

@@ -81,9 +81,7 @@ def test_state_outlives_a_clean_stop_and_a_change_of_port(tmp_path: Path) -> Non
         assert s3.get_object(Bucket=second.env["STEPWELL_BUCKET"], Key="k")["Body"].read() == b"kept"
 
 
-def test_a_changed_template_updates_the_stack_and_keeps_items(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_template_updates_the_stack_and_keeps_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with cloud.start(tmp_path / "state") as aws:
         dynamodb = stack.client("dynamodb", aws.endpoint)
         dynamodb.put_item(TableName=aws.env["STEPWELL_TABLE_RUNS"], Item={"pk": {"S": "a"}, "sk": {"S": "b"}})

@@ -42,9 +42,7 @@ def connection(server: Server) -> Iterator[http.client.HTTPConnection]:
     kept.close()
 
 
-def ask(
-    connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
-) -> tuple[int, bytes]:
+def ask(connection: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
     connection.request(method, path, body)
     response = connection.getresponse()
     return response.status, response.read()

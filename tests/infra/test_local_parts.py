@@ -122,12 +122,23 @@ def test_a_schedule_goes_on_after_a_failure_and_calls_one_at_a_time() -> None:
 
     schedule = Schedule("on-tick", handler, lambda: 86_400_000, first_s=0.0, every_s=0.02)
     schedule.start()
-    schedule.fire()
     time.sleep(0.15)
     assert schedule.stop(2) == 0
     assert len(calls) > 2
     assert calls[0]["time"] == "1970-01-02T00:00:00Z"
     assert (calls[0]["source"], calls[0]["detail-type"]) == ("aws.events", "Scheduled Event")
+
+
+def test_a_schedule_can_be_called_for_at_once() -> None:
+    called = threading.Event()
+    schedule = Schedule("on-tick", lambda *_: called.set(), lambda: 0, first_s=3600, every_s=3600)
+    schedule.start()
+    assert not called.wait(0.1)
+    schedule.soon()
+    assert called.wait(2)
+    called.clear()
+    assert not called.wait(0.1)
+    assert schedule.stop(2) == 0
 
 
 @pytest.fixture

@@ -22,9 +22,7 @@ MakeQueue = Callable[..., str]
 
 
 @contextmanager
-def running(
-    aws: cloud.Cloud, url: str, handler: Handler, *, batch: int = 10, workers: int = 2
-) -> Iterator[Pump]:
+def running(aws: cloud.Cloud, url: str, handler: Handler, *, batch: int = 10, workers: int = 2) -> Iterator[Pump]:
     arn = f"arn:aws:sqs:{settings.REGION}:{settings.ACCOUNT}:{url.rsplit('/', 1)[1]}"
     pump = Pump(aws.endpoint, Source(url, arn, "on-test", batch, workers, 5.0), handler)
     pump.start()
@@ -47,9 +45,7 @@ def left(sqs: Any, url: str) -> int:
     return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
 
 
-def test_a_handler_gets_records_as_lambda_shapes_them(
-    aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue
-) -> None:
+def test_a_handler_gets_records_as_lambda_shapes_them(aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue) -> None:
     url = make_queue()
     seen: list[tuple[dict[str, Any], Any]] = []
     sqs.send_message(
@@ -72,9 +68,7 @@ def test_a_handler_gets_records_as_lambda_shapes_them(
     assert context.function_name in context.invoked_function_arn
 
 
-def test_of_a_batch_only_the_named_failures_come_back(
-    aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue
-) -> None:
+def test_of_a_batch_only_the_named_failures_come_back(aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue) -> None:
     url = make_queue(VisibilityTimeout="1")
     seen: list[str] = []
 
@@ -132,9 +126,7 @@ def test_a_step_that_exits_or_a_failing_base_exception_leaves_the_pump_alive(
         eventually(lambda: left(sqs, url) == 1)
 
 
-def test_workers_run_side_by_side_and_a_stop_waits_for_them(
-    aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue
-) -> None:
+def test_workers_run_side_by_side_and_a_stop_waits_for_them(aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue) -> None:
     url = make_queue()
     together = threading.Barrier(3, timeout=5)
     finished: list[str] = []
@@ -189,9 +181,7 @@ def test_what_this_process_sends_is_handled_at_once(aws: cloud.Cloud, make_queue
     assert statistics.median(took) < 25, took  # Measured 2 to 4 ms; without the nudge 50.
 
 
-def test_a_queue_that_is_gone_does_not_end_the_pump(
-    aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue
-) -> None:
+def test_a_queue_that_is_gone_does_not_end_the_pump(aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue) -> None:
     url = make_queue()
     seen: list[str] = []
     with running(aws, url, lambda event, _: seen.append(event["Records"][0]["body"])):
