@@ -112,8 +112,13 @@ def _paths(node: Node, roots: frozenset[str]) -> tuple[tuple[str | int, ...], ..
     return tuple(found)
 
 
-def _plain(value: Any) -> Any:
-    """The value as JSON has it: moments and spans become their texts."""
+def _plain(value: Any, depth: int = USER_LIMITS.depth) -> Any:
+    """The value as JSON has it: moments and spans become their texts.
+
+    Only lists that the expression made can hold them; what lies deeper than it can nest is data, and is left alone.
+    """
     if isinstance(value, (Timestamp, Duration)):
         return str(value)
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list) and depth:
+        return [_plain(item, depth - 1) for item in value]
+    return value

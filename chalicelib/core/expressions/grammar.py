@@ -80,16 +80,17 @@ def _grammar_file() -> Path:
 
 
 def _explain(error: Exception, text: str, tokens: list[Token]) -> InvalidExpression:
-    at = getattr(getattr(error, "token", None), "start_pos", None)
-    if at is None:
+    failed = getattr(error, "token", None)
+    at = getattr(failed, "start_pos", None)
+    index = next((i for i, token in enumerate(tokens) if token.offset == at), None)
+    if index is None:
         return invalid(text, "the expression cannot be read", tokens[0].offset)
-    index = next((i for i, token in enumerate(tokens) if token.offset == at), len(tokens) - 1)
-    if getattr(error.token, "type", "") == "$END":  # type: ignore[attr-defined]
-        return invalid(text, f"the expression ends too early, after {tokens[-1].value!r}", tokens[-1].offset)
-    token = tokens[index]
+    token, before = tokens[index], tokens[index - 1] if index else None
+    if getattr(failed, "type", "") == "$END":  # lark gives the end the place of the last token.
+        return invalid(text, f"the expression ends too early, after {token.value!r}", token.offset)
     message = f"unexpected {token.value!r}"
-    if token.kind == "IDENT" and index and tokens[index - 1].kind == "IDENT":
-        message += f"; is an operator missing before it, or quotes: '{tokens[index - 1].value} {token.value}'?"
-    elif token.kind in ("INT_LIT", "FLOAT_LIT") and index and tokens[index - 1].kind == ".":
+    if before and before.kind == token.kind == "IDENT":
+        message += f"; is an operator missing before it, or quotes: '{before.value} {token.value}'?"
+    elif before and before.kind == "." and token.kind in ("INT_LIT", "FLOAT_LIT"):
         message += f"; an element of a list is read with [{token.value}]"
     return invalid(text, message, token.offset)

@@ -47,7 +47,7 @@ class Condition:
         try:
             if stored["v"] == _VERSION:
                 return cls(str(stored["expression"]), tuple(json.loads(stored["params"])))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             pass
         return cls("", ())
 
@@ -59,8 +59,8 @@ def lift(node: Node) -> Condition:
     template = render(_lifted(node, params))
     try:
         size = len(json.dumps(params))
-    except ValueError:
-        raise InvalidExpression("a value that the condition takes from the event is not JSON") from None
+    except (ValueError, RecursionError):
+        raise InvalidExpression("a value that the condition takes from the event cannot be stored as JSON") from None
     if size > MAX_PARAMS_BYTES:
         raise InvalidExpression(
             f"the values that the condition takes from the event have {size} bytes; "

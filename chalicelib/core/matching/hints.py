@@ -50,18 +50,23 @@ def _warning(path: Path, event: Mapping[str, Any]) -> str:
 
 
 def _nearest(keys: tuple[str | int, ...], event: Mapping[str, Any]) -> tuple[str | int, ...] | None:
-    """The existing path that is most like the missing one: a name beside it, or else the same name
-    elsewhere."""
-    at, parent = 0, event
-    while present(parent, keys[at]):
-        parent = element(parent, keys[at])
-        at += 1
-    wanted = keys[at]
-    if isinstance(parent, dict) and isinstance(wanted, str):
-        names = [name for name in list(parent)[:_MAX_NAMES] if isinstance(name, str)]
-        if close := difflib.get_close_matches(wanted, names, n=1):
-            return (*keys[:at], close[0], *keys[at + 1 :])
-    return next((found for found in _paths(event) if found[-1] == keys[-1]), None)
+    """The existing path that is most like the missing one: with the nearest names, or the same name elsewhere."""
+    found: list[str | int] = []
+    parent: Any = event
+    for key in keys:
+        close = key if present(parent, key) else _closest(key, parent)
+        if close is None:
+            return next((path for path in _paths(event) if path[-1] == keys[-1]), None)
+        found.append(close)
+        parent = element(parent, close)
+    return tuple(found)
+
+
+def _closest(key: str | int, parent: Any) -> str | None:
+    """The field of `parent` whose name is most like `key`."""
+    if not isinstance(parent, dict) or not isinstance(key, str):
+        return None
+    return next(iter(difflib.get_close_matches(key, list(parent)[:_MAX_NAMES], n=1)), None)
 
 
 def _paths(event: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

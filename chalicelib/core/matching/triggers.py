@@ -7,11 +7,11 @@ from typing import Any
 
 from chalicelib.core.errors import InvalidFunction, UserError
 from chalicelib.core.expressions import compile_expression
+from chalicelib.core.limits import MAX_EVENT_NAME_CHARS
 
 from .conditions import truth
 
 _ROOTS = frozenset({"event"})
-_MAX_PATTERN = 256  # Characters.
 
 
 def trigger_matches(expression: str | None, event: Mapping[str, Any]) -> tuple[bool, str | None]:
@@ -39,8 +39,8 @@ def validate_event_pattern(pattern: str) -> None:
     """Check a trigger's event name or pattern; raises InvalidFunction."""
     if not isinstance(pattern, str) or not pattern:
         raise InvalidFunction("a trigger needs the name of an event")
-    if len(pattern) > _MAX_PATTERN:
-        raise InvalidFunction(f"the event name has {len(pattern)} characters; the limit is {_MAX_PATTERN}")
+    if len(pattern) > MAX_EVENT_NAME_CHARS:
+        raise InvalidFunction(f"the event name has {len(pattern)} characters; the limit is {MAX_EVENT_NAME_CHARS}")
     if pattern != pattern.strip() or not pattern.isprintable():
         raise InvalidFunction(f"the event name {pattern!r} has spaces around it or characters that cannot be seen")
     body = pattern[:-2] if pattern.endswith(("/*", ".*")) else pattern

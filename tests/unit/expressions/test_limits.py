@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -184,6 +185,8 @@ def test_deep_data_is_compared_without_recursion() -> None:
     expression = compile_expression("event.a == event.b")
     assert expression.matches({"event": {"a": deep(1), "b": deep(1)}})
     assert not expression.matches({"event": {"a": deep(1), "b": deep(2)}})
+    listed = compile_expression("[timestamp(0), event.a]").evaluate({"event": {"a": deep(1)}})
+    assert listed.value[0] == "1970-01-01T00:00:00Z"
 
 
 # Pieces of the language and of what people type in its place.
@@ -226,6 +229,16 @@ def test_compiled_expressions_are_kept() -> None:
     assert compile_expression("event.data.kept == 1") is first
     assert expression_cache_info().hits == hits + 1
     assert compile_expression("event.data.kept == 1", roots=frozenset({"event"})) is not first
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    def run(number: int) -> bool:
+        text = f"event.l.map(x, x + {number}).exists(y, y == event.n + {number}) && async.n == {number}"
+        expression = compile_expression(text)
+        return all(expression.matches({"event": {"l": [1, 2, 3], "n": 2}, "async": {"n": number}}) for _ in range(50))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(run, [number % 40 for number in range(160)]))
 
 
 def test_importing_costs_no_parser_and_celpy_itself_is_never_imported() -> None:

@@ -149,6 +149,11 @@ def test_waits_that_differ_in_values_share_one_program() -> None:
             "event.data.email does not exist in the event that started the run; did you mean event.data.profile.email?",
         ),
         (
+            "async.data.id == event.dta.profil.emial",
+            "event.dta.profil.emial does not exist in the event that started the run; "
+            "did you mean event.data.profile.email?",
+        ),
+        (
             "async.data.id == event.data.ids[7]",
             "event.data.ids[7] does not exist in the event that started the run",
         ),
@@ -218,6 +223,14 @@ def test_values_taken_from_the_event_are_bounded() -> None:
     assert plan_wait("shop/paid", "async.data.n == size(event.data.ids)", trigger).condition == Condition(
         "async.data.n == _[0]", (1000,)
     )
+
+
+def test_values_too_deep_to_store_are_refused() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InvalidExpression, match="cannot be stored"):
+        plan_wait("shop/paid", "async.data.id == event.data.deep", {"data": {"deep": deep}})
 
 
 def test_folding_is_bounded_as_a_whole() -> None:
