@@ -1,6 +1,6 @@
 """The smallest tour: a step, a sleep, and two steps side by side.
 
-    curl -X POST localhost:8288/e/dev -d '{"name": "demo/hello", "data": {"name": "Ada"}}'
+curl -X POST localhost:8288/e/dev -d '{"name": "demo/hello", "data": {"name": "Ada"}}'
 """
 
 from chalicelib.sdk import Context, TriggerEvent, function

@@ -1,8 +1,8 @@
 """Welcome a new user, then wait a day for their first function and help those who made none.
 
-    curl -X POST localhost:8288/e/dev -d '{"name": "auth/user.created",
-        "data": {"user_id": "u1", "email": "ada@example.com"}}'
-    curl -X POST localhost:8288/e/dev -d '{"name": "app/function.created", "data": {"user_id": "u1"}}'
+curl -X POST localhost:8288/e/dev -d '{"name": "auth/user.created",
+    "data": {"user_id": "u1", "email": "ada@example.com"}}'
+curl -X POST localhost:8288/e/dev -d '{"name": "app/function.created", "data": {"user_id": "u1"}}'
 """
 
 from datetime import timedelta

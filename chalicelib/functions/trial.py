@@ -1,8 +1,8 @@
 """End a trial after seven days, unless the account is upgraded before.
 
-    curl -X POST localhost:8288/e/dev -d '{"name": "auth/user.created",
-        "data": {"user_id": "u1", "account_id": "a1", "email": "ada@example.com"}}'
-    curl -X POST localhost:8288/e/dev -d '{"name": "billing/user.upgraded", "data": {"account_id": "a1"}}'
+curl -X POST localhost:8288/e/dev -d '{"name": "auth/user.created",
+    "data": {"user_id": "u1", "account_id": "a1", "email": "ada@example.com"}}'
+curl -X POST localhost:8288/e/dev -d '{"name": "billing/user.upgraded", "data": {"account_id": "a1"}}'
 """
 
 from chalicelib.sdk import Cancel, Context, TriggerEvent, function

@@ -87,9 +87,7 @@ class AsyncStep:
         timeout: Duration | None = None,
     ) -> Any:
         """As `invoke`, for a function that is named by its id."""
-        return self._step.invoke_by_id(
-            step_id, function_id=function_id, data=data, user=user, v=v, timeout=timeout
-        )
+        return self._step.invoke_by_id(step_id, function_id=function_id, data=data, user=user, v=v, timeout=timeout)
 
 
 class AsyncGroup:
@@ -105,9 +103,7 @@ class AsyncGroup:
     @overload
     async def parallel(
         self,
-        callables: tuple[
-            Callable[[], Awaitable[T1]], Callable[[], Awaitable[T2]], Callable[[], Awaitable[T3]]
-        ],
+        callables: tuple[Callable[[], Awaitable[T1]], Callable[[], Awaitable[T2]], Callable[[], Awaitable[T3]]],
     ) -> tuple[T1, T2, T3]: ...
     @overload
     async def parallel(self, callables: tuple[Callable[[], Awaitable[T]], ...]) -> tuple[T, ...]: ...

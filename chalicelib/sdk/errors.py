@@ -38,9 +38,7 @@ class RetryAfterError(Exception):
     else.
     """
 
-    def __init__(
-        self, message: str | None, retry_after: int | timedelta | datetime | str, quiet: bool = False
-    ) -> None:
+    def __init__(self, message: str | None, retry_after: int | timedelta | datetime | str, quiet: bool = False) -> None:
         super().__init__(message or "")
         if isinstance(retry_after, bool) or not isinstance(retry_after, int | timedelta | datetime | str):
             raise InvalidDuration(
@@ -80,5 +78,5 @@ class InvalidStepError(NonRetriableError):
     """A step was called in a way that cannot work; the message names the step and says what to do."""
 
 
-class OutputNotSerializable(NonRetriableError):  # noqa: N818 (the name that is shown to users)
+class OutputNotSerializable(NonRetriableError):
     """A step or a function returned what JSON cannot hold; the message names the place."""

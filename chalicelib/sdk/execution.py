@@ -6,6 +6,7 @@ Exception` in the function lets it pass. The engine records what was asked for a
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable
@@ -60,6 +61,7 @@ class Execution:
         self._unasked = set(request.steps)
         self._running: RunningStep | None = None
         self._thread = threading.get_ident()
+        self._suspended_task: object = None
 
     @property
     def replaying(self) -> bool:
@@ -126,6 +128,7 @@ class Execution:
         if past_others and self.lane is None and self.request.target is None:
             self.unseen = self.unasked
         self.suspension = Suspended(at, ops, final=final)
+        self._suspended_task = _current_task()
         return self.suspension
 
     def refuse(self, message: str) -> InvalidStepError:
@@ -157,16 +160,17 @@ class Execution:
             outer = self._running.key.name
             if is_inside_step():
                 raise self._running.refuse(
-                    f"{what} was called inside step {outer!r}: steps cannot be nested; call one after "
-                    "the other"
+                    f"{what} was called inside step {outer!r}: steps cannot be nested; call one after the other"
                 )
             raise self.refuse(
-                f"{what} was called while step {outer!r} was running: use ctx.group.parallel to run "
-                "steps side by side"
+                f"{what} was called while step {outer!r} was running: use ctx.group.parallel to run steps side by side"
             )
         if self.suspension is not None:
             if not self._leaving():
-                self.swallowed(f"called {what}")
+                how = f"called {what}"
+                if _current_task() is not self._suspended_task:
+                    how += " in another task (use ctx.group.parallel to run steps side by side)"
+                self.swallowed(how)
             raise self.suspension
 
     def enter_group(self) -> Group:
@@ -212,6 +216,13 @@ class Execution:
 
     def _operation(self, op: Opcode, key: StepKey) -> Operation:
         return Operation(op=op, id=key.id, name=key.name, started_at_ms=self.clock.now_ms())
+
+
+def _current_task() -> object:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # No event loop.
+        return None
 
 
 def _check_id(step_id: object) -> None:

@@ -32,7 +32,8 @@ def describe(error: BaseException, now_ms: int) -> Failure:
     """What the exception means. Errors of ours that are the user's mistakes are never retried."""
     if isinstance(error, StepError):
         return Failure(ErrorInfo.of(error.name, error.message, error.stack), retriable=False)
-    info = ErrorInfo.of(_clean(type(error).__name__), _clean(_message(error)), _clean(_stack(error)))
+    stack = None if error.__traceback__ is None else _clean(_stack(error))
+    info = ErrorInfo.of(_clean(type(error).__name__), _clean(_message(error)), stack)
     if isinstance(error, RetryAfterError):
         return Failure(info, retriable=True, retry_after_ms=error.moment_ms(now_ms))
     return Failure(info, retriable=not isinstance(error, NonRetriableError | UserError))

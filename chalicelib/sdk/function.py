@@ -141,9 +141,7 @@ def _cancels(given: object, what: str) -> tuple[CancelOn, ...]:
     for index, item in enumerate(items, start=1):
         where = f"{what}, cancel {index}"
         if not isinstance(item, Cancel):
-            raise InvalidFunction(
-                f"{where}: cancel takes Cancel(event=…) or a list of them, not {_named(item)}"
-            )
+            raise InvalidFunction(f"{where}: cancel takes Cancel(event=…) or a list of them, not {_named(item)}")
         timeout = None
         if item.timeout is not None:
             try:
@@ -171,9 +169,7 @@ def _explain(problem: Any) -> str:
     if field == "id":
         return f"fn_id {str(problem['input'])[:80]!r} cannot be used: {_ID_RULE}"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return (
-        f"{_FIELDS.get(field, field)}: {message[0].lower()}{message[1:]} (got {str(problem['input'])[:80]!r})"
-    )
+    return f"{_FIELDS.get(field, field)}: {message[0].lower()}{message[1:]} (got {str(problem['input'])[:80]!r})"
 
 
 def _check_handler(handler: object, what: str) -> None:

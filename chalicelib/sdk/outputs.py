@@ -66,7 +66,7 @@ def _may_be_deep(text: str) -> bool:
 
 def _depth_is_fine(value: object) -> bool:
     level = [value]
-    for _ in range(_MAX_DEPTH + 1):
+    for _ in range(_MAX_DEPTH):
         level = [
             child
             for item in level
@@ -92,7 +92,7 @@ def _problems(value: object, path: str, above: tuple[int, ...]) -> Iterator[str]
     if isinstance(value, dict | list | tuple):
         if id(value) in above:
             yield f"{path} contains itself; break the circle"
-        elif len(above) > _MAX_DEPTH:
+        elif len(above) >= _MAX_DEPTH:
             yield f"it is nested more than {_MAX_DEPTH} levels deep; flatten it"
         else:
             above = (*above, id(value))

@@ -102,9 +102,7 @@ def _import(name: str) -> ModuleType:
 
 def _place(error: BaseException) -> str:
     """Where the module failed, for an error that does not say so itself."""
-    frames = [
-        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
-    ]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     if isinstance(error, SyntaxError) or not frames or frames[-1].filename == __file__:
         return ""
     return f" ({frames[-1].filename}, line {frames[-1].lineno})"

@@ -147,16 +147,12 @@ def _duration_ms(value: object, what: str) -> int:
 
 def _check_limit(ms: int, what: str) -> None:
     if ms > limits.MAX_WAIT_MS:
-        raise InvalidStepError(
-            f"{what} is longer than {format_duration(limits.MAX_WAIT_MS)}, the longest there is"
-        )
+        raise InvalidStepError(f"{what} is longer than {format_duration(limits.MAX_WAIT_MS)}, the longest there is")
 
 
 def _check_text(value: object, what: str, max_chars: int | None) -> None:
     if not isinstance(value, str) or not value:
-        raise InvalidStepError(
-            f"{what} must be a text, not {'empty' if value == '' else type(value).__name__}"
-        )
+        raise InvalidStepError(f"{what} must be a text, not {'empty' if value == '' else type(value).__name__}")
     if max_chars is not None and len(value) > max_chars:
         raise InvalidStepError(f"{what} has {len(value):,} characters; at most {max_chars} are allowed")
     to_json(value, what, root=what)

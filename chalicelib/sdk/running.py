@@ -63,9 +63,7 @@ class RunningStep:
             value, size = to_json(output, f"the output of step {self.key.name!r}")
         except Exception as error:
             return self.fail(error)
-        return self._end(
-            Operation(Opcode.STEP_RUN, self.key.id, self.key.name, output=value, size_bytes=size)
-        )
+        return self._end(Operation(Opcode.STEP_RUN, self.key.id, self.key.name, output=value, size_bytes=size))
 
     def fail(self, error: BaseException) -> Suspended:
         """The handler raised."""
@@ -90,6 +88,4 @@ class RunningStep:
             return self._execution.suspend(self.key.name, (), final=True)
         now = self._execution.clock.now_ms()
         operation = replace(operation, started_at_ms=self._started_at_ms, ended_at_ms=now)
-        return self._execution.suspend(
-            self.key.name, (operation,), final=self._execution.request.target is not None
-        )
+        return self._execution.suspend(self.key.name, (operation,), final=self._execution.request.target is not None)

@@ -43,8 +43,7 @@ class Step:
             if inspect.iscoroutine(result):
                 result.close()
                 raise InvalidStepError(
-                    f"the handler of step {step_id!r} is asynchronous: make the function `async def` and "
-                    "await the step"
+                    f"the handler of step {step_id!r} is asynchronous: make the function `async def` and await the step"
                 )
         except BaseException as error:
             raise step.fail(error) from None
@@ -58,9 +57,7 @@ class Step:
         """Sleep until a moment (UTC if it has no time zone), at most 366 days ahead; if past, not at all."""
         self._execution.ask(step_id, requests.sleep_until(until))
 
-    def wait_for_event(
-        self, step_id: str, *, event: str, if_exp: str | None = None, timeout: Duration
-    ) -> Event | None:
+    def wait_for_event(self, step_id: str, *, event: str, if_exp: str | None = None, timeout: Duration) -> Event | None:
         """The first event of this name for which `if_exp` is true, or None after `timeout`.
 
         In `if_exp`, `event` is the event that started the run and `async` the one waited for.
@@ -120,9 +117,7 @@ class Group:
     @overload
     def parallel(self, callables: tuple[Callable[[], T1], Callable[[], T2]]) -> tuple[T1, T2]: ...
     @overload
-    def parallel(
-        self, callables: tuple[Callable[[], T1], Callable[[], T2], Callable[[], T3]]
-    ) -> tuple[T1, T2, T3]: ...
+    def parallel(self, callables: tuple[Callable[[], T1], Callable[[], T2], Callable[[], T3]]) -> tuple[T1, T2, T3]: ...
     @overload
     def parallel(self, callables: tuple[Callable[[], T], ...]) -> tuple[T, ...]: ...
     def parallel(self, callables: tuple[Callable[[], Any], ...]) -> tuple[Any, ...]:
