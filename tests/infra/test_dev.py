@@ -88,11 +88,12 @@ def platform():
 class Session:
     """A running `python -m infra.local dev` on a stand-in app."""
 
-    def __init__(self, app_dir: Path, port: int) -> None:
+    def __init__(self, app_dir: Path, port: int, home: Path | None = None) -> None:
         self.app_dir = app_dir
-        self.log = app_dir / f"log-{port}.txt"
+        self.log = (home or app_dir) / f"log-{port}.txt"
         env = clean_environment(os.environ) | {
             "STEPWELL_APP_DIR": str(app_dir),
+            "STEPWELL_HOME": str(home or app_dir / ".stepwell"),
             "PORT": str(port),
             "PYTHONPATH": str(PROJECT),
         }
@@ -223,6 +224,18 @@ def test_after_a_hard_kill_the_next_start_tells_what_was_lost(start: Callable[[]
     assert dev.process.returncode == 1
     again = start()
     assert "Lost: every event, run and step" in again.text()
+
+
+def test_the_project_s_own_app_starts_a_run(tmp_path: Path) -> None:
+    dev = Session(PROJECT, free_port(), tmp_path)
+    try:
+        dev.eventually(lambda: "ready after" in dev.text())
+        assert dev.ask("GET", "/health")[0] == 200
+        status, answer = dev.ask("POST", "/e/any", {"name": "demo/hello", "data": {"name": "Ada"}})
+        assert status == 200, answer
+        dev.eventually(lambda: re.search(r"run created +hello +run 01", dev.text()) is not None)
+    finally:
+        assert dev.stop() == 0
 
 
 def test_a_taken_port_is_told_with_a_way_out(start: Callable[[], Session]) -> None:
