@@ -3,10 +3,12 @@ text."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,14 +94,24 @@ def compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 conditions = st.recursive(atoms, compound, max_leaves=8)
 """Random conditions over few names and values, so that events often meet them."""
 
+# Few enough paths and values that alternatives are often met, by the first as by the last.
+few = st.sampled_from([1, 2, 1.0, True, False, None, "a"])
+few_events = st.fixed_dictionaries({"data": st.dictionaries(st.sampled_from(["a", "b"]), few, max_size=2)})
+few_literals = few.map(json.dumps)
+equalities = st.one_of(
+    st.sampled_from(["async.data.a", "async.data.b", "!async.data.a", "(true && async.data.a) == async.data.b"]),
+    st.tuples(st.sampled_from(["async.data.a", "async.data.b"]), st.sampled_from(["==", "!="]), few_literals).map(
+        " ".join
+    ),
+    st.tuples(few_literals, st.just("== async.data.a")).map(" ".join),
+    st.lists(st.integers(1, 12), min_size=1, max_size=12, unique=True).map(lambda listed: f"async.data.a in {listed}"),
+)
+equality_conditions = st.recursive(equalities, compound, max_leaves=6)
+
 many = settings(max_examples=400, deadline=None)
 
 
-@given(conditions, events, events)
-@many
-def test_index_and_condition_together_say_what_the_whole_expression_says(
-    text: str, trigger: dict[str, Any], incoming: dict[str, Any]
-) -> None:
+def check(text: str, trigger: dict[str, Any], incoming: dict[str, Any]) -> None:
     expected = compile_expression(text).matches({"event": trigger, "async": incoming})
     plan = plan_wait("x", text, trigger)
     found = any(lookup_key("x", row.shape, incoming) == row.key for row in plan.rows)
@@ -108,6 +120,59 @@ def test_index_and_condition_together_say_what_the_whole_expression_says(
     assert holds is expected  # Looking back evaluates without the index.
     assert (found and holds) is expected
     assert not (plan.never and expected)
+
+
+@given(conditions, events, events)
+@many
+def test_index_and_condition_together_say_what_the_whole_expression_says(
+    text: str, trigger: dict[str, Any], incoming: dict[str, Any]
+) -> None:
+    check(text, trigger, incoming)
+
+
+@given(equality_conditions, few_events)
+@many
+def test_no_alternative_is_lost(text: str, incoming: dict[str, Any]) -> None:
+    check(text, {}, incoming)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 12])
+@pytest.mark.parametrize("spelled", [False, True])
+def test_no_alternative_is_lost_around_the_cap(count: int, spelled: bool) -> None:
+    listed = list(range(count))
+    text = " || ".join(f"async.data.a == {n}" for n in listed) if spelled else f"async.data.a in {listed}"
+    for value in range(count + 1):
+        for other in range(4):
+            incoming = {"data": {"a": value, "b": other}}
+            check(text, {}, incoming)
+            check(f"({text}) && async.data.b in [1, 2]", {}, incoming)
+            check(f"!({text})", {}, incoming)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "async.data.a",
+        "!async.data.a",
+        "!!async.data.a",
+        "!async.data.a || async.data.b",
+        "!(async.data.a && async.data.b)",
+        "!(async.data.a || !async.data.b)",
+        "async.data.a ? async.data.b : !async.data.b",
+        "async.data.a ? async.data.b == 1 : async.data.b == 'a'",
+        "!(async.data.a ? async.data.b : !async.data.b)",
+        "async.data.a == 1 || async.data.b == 1 || async.data.a == async.data.b",
+        "async.data.a == 1 || async.data.b == 1 || async.data.b == 'a'",
+        "async.data.a == 1 && async.data.b == 1 || async.data.a == null && async.data.b == null",
+        "!(async.data.a != 1 || async.data.b != true)",
+        "!(async.data.a != 1 && async.data.b != true)",
+        "!(async.data.a in [1, null])",
+        "async.data.a in [1, null] && async.data.b in [true, 'a']",
+    ],
+)
+def test_every_value_that_is_met_is_found(text: str) -> None:
+    for one, other in itertools.product(SCALARS, SCALARS):
+        check(text, {}, {"data": {"a": one, "b": other}})
 
 
 @given(conditions, events, events)
