@@ -16,6 +16,8 @@ EVENTS_TIMEOUT_S, WORK_TIMEOUT_S, TICK_TIMEOUT_S = 60.0, 120.0, 60.0
 EVENTS_BATCH, WORK_BATCH = 10, 1
 """User code runs under the work queue, and a process that it kills must not take another message along."""
 EVENTS_WORKERS = 2
+SWEEP_DRAIN_S = 0.5
+"""A sweep may take its whole minute; stopping must not wait for it."""
 TICK_EVERY_S, COLLECT_EVERY_S = 60.0, 300.0
 FIRST_TICK_S, FIRST_COLLECT_S = 0.5, 20.0
 """Soon after a start: what fell due while nothing ran should not wait for a full period."""
@@ -67,16 +69,17 @@ class Feeders:
         self._tick.soon()
 
     def stop(self, within_s: float) -> int:
-        """Stop all, waiting at most ``within_s`` seconds together; returns how many were still busy."""
+        """Stop all, waiting at most ``within_s`` seconds together; how many workers were still busy."""
         deadline = time.monotonic() + within_s
+        sweeps = (self._tick, self._collect)
+        for sweep in sweeps:
+            sweep.stop(0)
         for pump in self._pumps:
             pump.stop(0)
-
-        def left() -> float:
-            return max(0.0, deadline - time.monotonic())
-
-        busy = sum(pump.stop(left()) for pump in self._pumps)
-        return busy + self._tick.stop(left()) + self._collect.stop(left())
+        busy = sum(pump.stop(max(0.0, deadline - time.monotonic())) for pump in self._pumps)
+        for sweep in sweeps:
+            sweep.stop(min(within_s, SWEEP_DRAIN_S))  # Cut off, a sweep goes on at its next call.
+        return busy
 
 
 def _arn(queue_url: str) -> str:
