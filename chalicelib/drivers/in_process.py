@@ -24,7 +24,7 @@ from chalicelib.sdk.failures import describe
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.outputs import to_json
 from chalicelib.sdk.registry import Registry
-from chalicelib.sdk.running import Suspended
+from chalicelib.sdk.running import Suspended, is_suspension
 
 __all__ = ["InProcessDriver", "OutgoingEvent", "SendEvents"]
 
@@ -58,8 +58,7 @@ class InProcessDriver:
         try:
             return self._reply(execution, output, error)
         finally:
-            # The frames in tracebacks refer to the exceptions, and those to the frames.
-            execution.suspension = None
+            execution.close()
             if error is not None and error is not execution.aborted:
                 error.__traceback__ = None
 
@@ -67,7 +66,7 @@ class InProcessDriver:
         if execution.aborted is not None:
             raise execution.aborted
         suspension = execution.suspension
-        if suspension is not None and not _is_suspension(error):
+        if suspension is not None and not is_suspension(error):
             how = "returned" if error is None else f"raised {type(error).__name__}"
             execution.swallowed(how)
         if execution.fault is not None:
@@ -121,9 +120,8 @@ def _operations(execution: Execution, suspension: Suspended | None) -> Operation
 def _not_found(target: str) -> Operation:
     error = ErrorInfo.of(
         "StepNotFound",
-        "the function did not come to this step again: between two attempts its code, or what it decides "
-        "by outside "
-        "of steps (the time, chance, a database), has changed",
+        "the function did not come to this step again: between two attempts its code, or what it "
+        "decides by outside of steps (the time, chance, a database), has changed",
     )
     return Operation(Opcode.STEP_NOT_FOUND, target, "", error=error, retriable=False)
 
@@ -131,14 +129,6 @@ def _not_found(target: str) -> Operation:
 def _not_deployed(fn_id: str) -> Raised:
     message = (
         f"function {fn_id!r} is not in this deployment: it was renamed or removed while runs of it were "
-        "under way; "
-        "deploy it again under this fn_id, or delete the run"
+        "under way; deploy it again under this fn_id, or delete the run"
     )
     return Raised(ErrorInfo.of("FunctionNotFound", message), retriable=False)
-
-
-def _is_suspension(error: BaseException | None) -> bool:
-    """The suspension, alone or as an asyncio.TaskGroup wraps it."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_suspension(item) for item in error.exceptions)
-    return isinstance(error, Suspended)

@@ -51,9 +51,9 @@ class Execution:
         self.clock = clock
         self.lane: Lane | None = None
         self.suspension: Suspended | None = None
-        # What ends the run whatever the function does with its exceptions, and what is not the function's
-        # fault.
+        # What ends the run, whatever the function does with its exceptions.
         self.fault: ErrorInfo | None = None
+        # What is no fault of the function and goes to the driver's caller.
         self.aborted: BaseException | None = None
         self.unseen: tuple[str, ...] = ()
         self._send_events = send_events
@@ -62,6 +62,7 @@ class Execution:
         self._running: RunningStep | None = None
         self._thread = threading.get_ident()
         self._suspended_task: object = None
+        self._closed = False
 
     @property
     def replaying(self) -> bool:
@@ -83,9 +84,8 @@ class Execution:
             return memo
         if not callable(handler):
             raise InvalidStepError(
-                f"step {key.name!r} needs a function to run, not {type(handler).__name__}: pass the "
-                "function itself "
-                "and its arguments behind it, as in ctx.step.run('id', fn, argument)"
+                f"step {key.name!r} needs a function to run, not {type(handler).__name__}: "
+                "pass the function itself and its arguments behind it, as in ctx.step.run('id', fn, argument)"
             )
         self._skip_unless_target(key)
         if self.request.target is None and (self.lane is not None or self.request.plan_only):
@@ -96,8 +96,7 @@ class Execution:
     def ask(self, step_id: str, build: Callable[[Operation], Operation]) -> Any:
         """The memoised output of a step that the engine carries out. Raises Suspended when there is none yet.
 
-        `build` completes an operation; the UserErrors that it raises become InvalidStepErrors naming the
-        step.
+        `build` completes an operation; the errors that it raises become InvalidStepErrors naming the step.
         """
         key = self._claim(step_id)
         memo = self._recall(key)
@@ -144,6 +143,12 @@ class Execution:
         at = self.suspension.at
         self.refuse(f"the function caught Stepwell's suspension at step {at!r} and {how}. {SWALLOWED}")
 
+    def close(self) -> None:
+        """The entry is over: what Python still cleans up of the function, generators for instance, runs no step.
+        The suspension is forgotten, as its traceback and the function's frames refer to each other."""
+        self._closed = True
+        self.suspension = None
+
     def ended(self, step: RunningStep) -> None:
         """The running step is over."""
         assert self._running is step
@@ -151,6 +156,8 @@ class Execution:
 
     def check_place(self, what: str) -> None:
         """Whether a step may be called here and now. Raises InvalidStepError, or Suspended again."""
+        if self._closed:
+            raise _generator_exit() or Suspended(what, ())
         if threading.get_ident() != self._thread:
             raise self.refuse(
                 f"{what} was called in another thread: call steps in the function itself, and use "
@@ -166,6 +173,8 @@ class Execution:
                 f"{what} was called while step {outer!r} was running: use ctx.group.parallel to run steps side by side"
             )
         if self.suspension is not None:
+            if error := _generator_exit():
+                raise error
             if not self._leaving():
                 how = f"called {what}"
                 if _current_task() is not self._suspended_task:
@@ -193,9 +202,8 @@ class Execution:
         if self.lane is not None and not claim(self.lane, step_id):
             raise self.refuse(
                 f"step {step_id!r} is used by several callables of ctx.group.parallel after their first "
-                "steps; which "
-                "is which would depend on the order in which they finish: give each step of the group "
-                "its own id"
+                "steps; which is which would depend on the order in which they finish: give each step of the "
+                "group its own id"
             )
         repeat = self._counts.get(step_id, 0)
         self._counts[step_id] = repeat + 1
@@ -216,6 +224,12 @@ class Execution:
 
     def _operation(self, op: Opcode, key: StepKey) -> Operation:
         return Operation(op=op, id=key.id, name=key.name, started_at_ms=self.clock.now_ms())
+
+
+def _generator_exit() -> GeneratorExit | None:
+    """The exception by which Python closes a generator, if it is closing the one that calls."""
+    error = sys.exc_info()[1]
+    return error if isinstance(error, GeneratorExit) else None
 
 
 def _current_task() -> object:

@@ -128,9 +128,8 @@ def _triggers(given: object, what: str) -> tuple[EventTrigger | CronTrigger, ...
                 result.append(_build(CronTrigger, where, cron=item.cron))
             case _:
                 raise InvalidFunction(
-                    f"{where}: trigger must be TriggerEvent(event=…) or TriggerCron(cron=…), or a list "
-                    "of them, "
-                    f"not {_named(item)}"
+                    f"{where}: trigger must be TriggerEvent(event=…) or TriggerCron(cron=…), "
+                    f"or a list of them, not {_named(item)}"
                 )
     return tuple(result)
 
@@ -193,11 +192,10 @@ def _check_shadowing(handler: Callable[..., Any], fn_id: str, what: str) -> None
     if name is None or getattr(handler, "__qualname__", None) != name:
         return
     earlier = getattr(handler, "__globals__", {}).get(name)
-    if isinstance(earlier, Function) and earlier.fn_id != fn_id:
+    if isinstance(earlier, Function) and earlier.fn_id != fn_id and earlier.handler is not handler:
         raise InvalidFunction(
-            f"{what}: module {earlier.module} already has a function named {name} (fn_id "
-            f"{earlier.fn_id!r}), which "
-            "this one would replace; give them different names"
+            f"{what}: module {earlier.module} already has a function named {name} "
+            f"(fn_id {earlier.fn_id!r}), which this one would replace; give them different names"
         )
 
 

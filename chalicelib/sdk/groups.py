@@ -9,7 +9,7 @@ from chalicelib.core.calls import Operation
 from chalicelib.sdk.errors import InvalidStepError
 from chalicelib.sdk.execution import Execution
 from chalicelib.sdk.lanes import Lane
-from chalicelib.sdk.running import Suspended
+from chalicelib.sdk.running import Suspended, is_suspension
 
 
 class Collector:
@@ -44,9 +44,9 @@ class Collector:
         suspension = self.execution.suspension
         if suspension is None and isinstance(error, Exception):
             self._error = self._error or error
-        elif error is suspension and isinstance(error, Suspended) and self._goes_on(error):
-            self._ops.extend(error.ops)
-            self._suspended_at = self._suspended_at or error.at
+        elif suspension is not None and is_suspension(error) and self._goes_on(suspension):
+            self._ops.extend(suspension.ops)
+            self._suspended_at = self._suspended_at or suspension.at
             self.execution.suspension = None
         else:
             self.execution.lane = self._outer

@@ -32,6 +32,13 @@ class Suspended(BaseException):
         self.final = final
 
 
+def is_suspension(error: BaseException | None) -> bool:
+    """A suspension, alone or as an asyncio.TaskGroup wraps it."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_suspension(item) for item in error.exceptions)
+    return isinstance(error, Suspended)
+
+
 @dataclass(frozen=True)
 class StepKey:
     """A step: its hashed id and the name that the user gave it."""

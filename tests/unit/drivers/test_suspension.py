@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -282,3 +284,40 @@ def test_many_threads_may_call_at_once() -> None:
         thread.join()
 
     assert results == list(range(8))
+
+
+def test_what_python_cleans_up_after_the_entry_runs_no_step() -> None:
+    ran: list[str] = []
+
+    def items(ctx: Context) -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            ctx.step.run("clean", ran.append, "clean")
+
+    def handler(ctx: Context) -> None:
+        for _ in items(ctx):
+            ctx.step.run("s", nothing)
+
+    op = Harness(handler).op()
+    gc.collect()
+
+    assert op.name == "s"
+    assert ran == []
+    assert Harness(handler).drive() is None
+    assert ran == ["clean"]
+
+
+def test_a_task_group_in_a_callable_of_a_group_hides_no_other_callable() -> None:
+    async def handler(ctx: AsyncContext) -> Any:
+        async def wrapped() -> str:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(ctx.step.run("a", pause))
+            return "a"
+
+        return await ctx.group.parallel((wrapped, lambda: ctx.step.run("b", str, "b")))
+
+    harness = Harness(handler)
+
+    assert [op.name for op in harness.ops()] == ["a", "b"]
+    assert harness.drive() == ["a", "b"]
