@@ -60,17 +60,17 @@ def step_item(step: StepRecord, payloads: Payloads, expires_at_s: int) -> Item:
         "st": step.status.value,
         "n": len(step.plan.attempts),
         "expires_at": max(expires_at_s, step.expires_at_s),
-        **payloads.fields("plan", dump(step.plan)),
+        **payloads.fields("pl", dump(step.plan)),
     }
     if step.wake_at_ms is not None:
         item["wake"] = step.wake_at_ms
     if step.outcome is not None:
-        item |= payloads.fields("out", dump(step.outcome))
+        item |= payloads.fields("res", dump(step.outcome))
     return item
 
 
 def read_step(item: Item, payloads: Payloads) -> StepRecord:
-    plan, outcome = payloads.read(item, "plan"), payloads.read(item, "out")
+    plan, outcome = payloads.read(item, "pl"), payloads.read(item, "res")
     assert plan is not None
     return StepRecord(
         id=keys.step_id(item["sk"]),

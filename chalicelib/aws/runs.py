@@ -216,13 +216,18 @@ class DynamoRuns(DynamoSteps):
             pass  # It has ended already, by this event or otherwise: what follows is done all the same.
         return self.head(effect.run_id)
 
-    def mark_settled(self, run_id: str, expires_at_s: int) -> None:
-        self._quietly(
-            run_id,
-            "SET settled = :yes, expires_at = :expires REMOVE open_pk, open_sk",
-            yes=True,
-            expires=expires_at_s,
-        )
+    def mark_settled(self, run_id: str, expires_at_s: int) -> bool:
+        try:
+            self._update(
+                run_id,
+                "SET settled = :yes, expires_at = :expires REMOVE open_pk, open_sk",
+                "attribute_exists(pk) AND attribute_not_exists(settled)",
+                yes=True,
+                expires=expires_at_s,
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def mark_stalled(self, run_id: str, reason: str) -> None:
         self._quietly(run_id, "SET stalled = :reason", reason=reason)

@@ -93,16 +93,16 @@ class DynamoSteps:
 
     def _outcome(self, outcome: StepOutcome) -> tuple[str, Item]:
         """The update that ends a step, and its values."""
-        ((name, value),) = self._payloads.fields("out", items.dump(outcome)).items()
+        ((name, value),) = self._payloads.fields("res", items.dump(outcome)).items()
         status = StepStatus.FAILED if outcome.error is not None else StepStatus.COMPLETED
-        return f"SET st = :st, {name} = :out", {"st": status.value, "out": value}
+        return f"SET st = :st, {name} = :res", {"st": status.value, "res": value}
 
     def complete(self, run_id: str, step_id: str, outcome: StepOutcome, plan: StepPlan | None = None) -> StepRecord:
         update, values = self._outcome(outcome)
         condition = "st = :waiting"
         values["waiting"] = StepStatus.WAITING.value
         if plan is not None:
-            update += ", plan = if_not_exists(plan, :plan), expires_at = if_not_exists(expires_at, :expires)"
+            update += ", pl = if_not_exists(pl, :plan), expires_at = if_not_exists(expires_at, :expires)"
             condition += " OR attribute_not_exists(pk)"
             values |= {"plan": items.dump(plan), "expires": self._stamp()}
         write = Write(self._table, (run_id, keys.step(step_id)), update=update, condition=condition, values=values)
@@ -139,7 +139,7 @@ class DynamoSteps:
             self._table,
             (run_id, keys.step(step_id)),
             update=(
-                "SET st = if_not_exists(st, :planned), plan = if_not_exists(plan, :plan), "
+                "SET st = if_not_exists(st, :planned), pl = if_not_exists(pl, :plan), "
                 "expires_at = if_not_exists(expires_at, :expires), n = if_not_exists(n, :zero), "
                 "lo = :owner, ln = :nonce, lu = :until, starts = if_not_exists(starts, :zero) + :one"
             ),

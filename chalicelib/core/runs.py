@@ -54,6 +54,7 @@ class Ending(BaseModel):
     error: ErrorInfo | None = None
     cause: Cause | None = None
     size_bytes: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 class RunSeed(BaseModel):

@@ -24,7 +24,8 @@ def timeline(run: Run) -> list[dict[str, Any]]:
     entries += [(head.seed.created_at_ms, {"type": "warning", "message": text}) for text in head.seed.warnings]
     if head.begun_at_ms is not None:
         entries.append((head.begun_at_ms, {"type": "run.started"}))
-    for step in run.steps.values():
+    # Sorting is stable: what happened in one millisecond stays in the order in which the steps began.
+    for step in sorted(run.steps.values(), key=lambda step: step.plan.started_at_ms):
         entries += _step_entries(step)
     if head.stalled is not None:
         entries.append((head.begun_at_ms or head.seed.created_at_ms, {"type": "run.stalled", "reason": head.stalled}))
@@ -34,6 +35,7 @@ def timeline(run: Run) -> list[dict[str, Any]]:
             body["error"] = head.ending.error.model_dump(exclude_none=True)
         if head.ending.cause is not None:
             body["cause"] = _cause(head.ending.cause)
+        entries += [(head.ending.ended_at_ms, {"type": "warning", "message": text}) for text in head.ending.warnings]
         entries.append((head.ending.ended_at_ms, body))
         late = [step for step in run.steps.values() if _is_late(step, head.ending.ended_at_ms)]
         if late:

@@ -6,7 +6,8 @@ from typing import Final
 
 from chalicelib.core import limits
 
-BUCKET_MS: Final = 5 * limits.MINUTE_MS
+# An hour: a tick reads one or two buckets, and a sweep over a long outage stays short.
+BUCKET_MS: Final = limits.HOUR_MS
 SHARDS: Final = 4
 # A tick fetches what is due within this time; it stays under the 15 minutes of a delayed message, and above the
 # minute between two ticks, so that one missed tick delays nothing.

@@ -69,9 +69,12 @@ class Operator:
         self._s = s
         self._run = run
         self._owner = owner
+        # Told with the next step that is recorded.
+        self._warnings: tuple[str, ...] = ()
 
     def carry_out(self, reply: Operations, max_attempts: int) -> bool:
         """True when a step has ended, so that the function can go on."""
+        self._warnings = gone_steps(self._run, reply.unseen_steps)
         before = {key for key, step in self._run.steps.items() if step.status.is_final}
         for op in reply.ops:
             known = self._run.steps.get(op.id)
@@ -101,9 +104,14 @@ class Operator:
                 ended = True
         return ended
 
+    def _plan_of(self, op: Operation, kind: StepKind, now_ms: int) -> StepPlan:
+        warnings, self._warnings = self._warnings, ()
+        name = op.name[: limits.MAX_STEP_NAME_CHARS]
+        return StepPlan(name=name, kind=kind, started_at_ms=op.started_at_ms or now_ms, warnings=warnings)
+
     def _record(self, op: Operation, known: StepRecord | None) -> None:
         now = self._s.clock.now_ms()
-        plan = known.plan if known is not None else _plan_of(op, StepKind.RUN, now)
+        plan = known.plan if known is not None else self._plan_of(op, StepKind.RUN, now)
         if op.op is not Opcode.STEP_RUN:
             plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now))})
         step = self._s.runs.put_step(self._run.head.run_id, stamped(self._s, self._run, finished_step(op, plan, now)))
@@ -121,7 +129,7 @@ class Operator:
             self._record(op, known)
             return
         timer = schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due))
-        plan = known.plan if known is not None else _plan_of(op, StepKind.RUN, now)
+        plan = known.plan if known is not None else self._plan_of(op, StepKind.RUN, now)
         plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now)), "timer": timer})
         step = StepRecord(id=op.id, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
         self._s.runs.put_retry(self._run.head.run_id, stamped(self._s, self._run, step))
@@ -133,13 +141,13 @@ class Operator:
         message = PlannedStepMessage(run_id=self._run.head.run_id, step_id=op.id, attempt=attempt)
         self._s.queues.send_work(message)
         if known is None:
-            plan = _plan_of(op, StepKind.RUN, self._s.clock.now_ms()).model_copy(update={"planned": True})
+            plan = self._plan_of(op, StepKind.RUN, self._s.clock.now_ms()).model_copy(update={"planned": True})
             self._register(StepRecord(id=op.id, status=StepStatus.PLANNED, plan=plan))
 
     def _sleep(self, op: Operation) -> None:
         now = self._s.clock.now_ms()
         due = op.sleep_until_ms if op.sleep_until_ms is not None else now
-        plan = _plan_of(op, StepKind.SLEEP, now)
+        plan = self._plan_of(op, StepKind.SLEEP, now)
         if due <= now:
             outcome = StepOutcome(ended_at_ms=now)
             step = StepRecord(id=op.id, status=StepStatus.COMPLETED, plan=plan, outcome=outcome)
@@ -169,13 +177,14 @@ class Operator:
         for pause in pauses:
             self._s.pauses.note_shape(pause.event_name, pause.shape, due)
         timer = self._wake_at(due)
-        plan = _plan_of(op, StepKind.WAIT, now).model_copy(
+        plan = self._plan_of(op, StepKind.WAIT, now)
+        plan = plan.model_copy(
             update={
                 "wait_event": op.wait.event,
                 "wait_if": op.wait.if_exp,
                 "pauses": tuple(pause.key for pause in pauses),
                 "timer": timer,
-                "warnings": warnings,
+                "warnings": (*plan.warnings, *warnings),
             }
         )
         step = StepRecord(id=op.id, status=StepStatus.WAITING, plan=plan, wake_at_ms=due)
@@ -229,7 +238,7 @@ class Operator:
                 )
             ]
         )
-        plan = _plan_of(op, StepKind.INVOKE, now).model_copy(
+        plan = self._plan_of(op, StepKind.INVOKE, now).model_copy(
             update={
                 "invokes": options.function_id,
                 "invoked_run": ids.run_id(event.internal_id, options.function_id),
@@ -293,6 +302,10 @@ def exceeded(name: str) -> ErrorInfo:
     )
 
 
-def _plan_of(op: Operation, kind: StepKind, now_ms: int) -> StepPlan:
-    name = op.name[: limits.MAX_STEP_NAME_CHARS]
-    return StepPlan(name=name, kind=kind, started_at_ms=op.started_at_ms or now_ms)
+def gone_steps(run: Run, unseen: tuple[str, ...]) -> tuple[str, ...]:
+    """A warning for memoised steps that the function's code no longer has."""
+    names = [run.steps[key].plan.name for key in unseen if key in run.steps]
+    if not names:
+        return ()
+    listed = ", ".join(repr(name) for name in names[:5])
+    return (f"the code changed while the run was under way: it no longer has the recorded steps {listed}",)

@@ -34,7 +34,7 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
         _send_attempt(s, message, known)
         return
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
-    step = _lease(s, run, message, owner, delivery)
+    step = _lease(s, message, owner, delivery)
     if step is None:
         return
     try:
@@ -44,7 +44,7 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
         raise
 
 
-def _lease(s: Services, run: Run, message: PlannedStepMessage, owner: Owner, delivery: Delivery) -> StepRecord | None:
+def _lease(s: Services, message: PlannedStepMessage, owner: Owner, delivery: Delivery) -> StepRecord | None:
     """The step, leased; None when somebody else runs it or it has ended (then a turn has been sent)."""
     now = s.clock.now_ms()
     plan = StepPlan(name=message.step_id, kind=StepKind.RUN, started_at_ms=now, planned=True)

@@ -134,8 +134,8 @@ class Runs(Protocol):
         """End the run by an event, with its marker, in one transaction; the head as it stands."""
         ...
 
-    def mark_settled(self, run_id: str, expires_at_s: int) -> None:
-        """What follows from the end is done; the run is open no more."""
+    def mark_settled(self, run_id: str, expires_at_s: int) -> bool:
+        """What follows from the end is done; the run is open no more. False when that was known."""
         ...
 
     def mark_stalled(self, run_id: str, reason: str) -> None:

@@ -13,7 +13,7 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
 from chalicelib.core.errors import NotFound, UserError
 from chalicelib.core.events import Event
-from chalicelib.core.records import EventRecord
+from chalicelib.core.records import EffectKind, EventRecord
 from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.core.timeline import timeline
@@ -97,12 +97,17 @@ def event(s: Services, internal_id: str) -> dict[str, Any]:
         for start in record.starts
         if not start.is_live
     ]
-    for kind in ("resumed", "cancelled"):
-        body[kind] = [
-            {"run_id": effect.run_id, "step_id": effect.step_id, "at": to_iso(effect.at_ms)}
-            for effect in s.events.effects(internal_id)
-            if effect.kind.value == kind
-        ]
+    effects = s.events.effects(internal_id)
+    body["resumed"] = [
+        {"run_id": effect.run_id, "step_id": effect.step_id, "at": to_iso(effect.at_ms)}
+        for effect in effects
+        if effect.kind is EffectKind.RESUMED
+    ]
+    body["cancelled"] = [
+        {"run_id": effect.run_id, "at": to_iso(effect.at_ms)}
+        for effect in effects
+        if effect.kind is EffectKind.CANCELLED
+    ]
     return body
 
 

@@ -30,7 +30,8 @@ def settle_run(s: Services, run: Run) -> None:
     cleanup.remove_traces(s, [step for step in run.steps.values() if _may_leave_traces(step)])
     if head.seed.cancels:
         s.pauses.remove(head.seed.cancels)
-    s.runs.mark_settled(head.run_id, (ending.ended_at_ms + s.settings.retention_ms) // 1000)
+    if not s.runs.mark_settled(head.run_id, (ending.ended_at_ms + s.settings.retention_ms) // 1000):
+        return
     logger.info(
         "run ended",
         extra={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core import ids, limits
+from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CancelOn, FunctionConfig
 from chalicelib.core.matching import Condition, condition_holds, plan_wait
@@ -55,7 +56,12 @@ def _cancellations(
     pauses: list[Pause] = []
     warnings: list[str] = []
     for number, cancel in enumerate(config.cancel if config is not None else ()):
-        plan = plan_wait(cancel.event, cancel.if_exp, event.payload())
+        try:
+            plan = plan_wait(cancel.event, cancel.if_exp, event.payload())
+        except InvalidExpression as error:
+            # Checked when the function was registered: what is left are values of this event that are too large.
+            warnings.append(f"cancel on {cancel.event} cannot be used for this run: {error}")
+            continue
         warnings += [f"cancel on {cancel.event}: {text}" for text in plan.warnings]
         for index, row in enumerate(plan.rows):
             pauses.append(

@@ -10,7 +10,7 @@ from chalicelib.core.messages import TurnMessage
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
 from chalicelib.engine import function_errors, settle, waking
-from chalicelib.engine.operations import Operator
+from chalicelib.engine.operations import Operator, gone_steps
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early
 
@@ -48,7 +48,8 @@ def _take_lease(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> R
                 logger.warning("a turn for a run that is not there", extra={"run_id": run_id})
                 return None
             case LeaseResult.ENDED:
-                settle.settle(s, run_id)
+                if head is not None and not head.settled:
+                    settle.settle(s, run_id)
                 return None
             case LeaseResult.OWN_MESSAGE:
                 # A second delivery of the only copy: it stays until the first one's lease has run out.
@@ -156,7 +157,12 @@ class _Turn:
     def _answer(self, operator: Operator, reply: Reply, started_at_ms: int, max_attempts: int) -> bool | None:
         match reply:
             case Returned():
-                self._end(RunStatus.COMPLETED, output=reply.output, size_bytes=reply.size_bytes)
+                self._end(
+                    RunStatus.COMPLETED,
+                    output=reply.output,
+                    size_bytes=reply.size_bytes,
+                    warnings=gone_steps(self._run, reply.unseen_steps),
+                )
                 return None
             case Raised():
                 if function_errors.record(self._s, self._run, reply, started_at_ms, max_attempts):
@@ -202,6 +208,7 @@ class _Turn:
         output: object = None,
         error: ErrorInfo | None = None,
         size_bytes: int = 0,
+        warnings: tuple[str, ...] = (),
     ) -> None:
         ending = Ending(
             status=status,
@@ -209,6 +216,7 @@ class _Turn:
             output=output,
             error=error,
             size_bytes=size_bytes,
+            warnings=warnings,
         )
         head = self._s.runs.end(self._head.run_id, ending, owner=self._owner)
         if head is not None and not head.settled:

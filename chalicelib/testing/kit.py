@@ -1,0 +1,256 @@
+"""The kit: send an event, move the clock, look at the run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.session
+import time_machine
+from moto import mock_aws
+
+from chalicelib import config as configuration
+from chalicelib import wiring
+from chalicelib.core import ids, limits, timers
+from chalicelib.core.crons import CronSchedule
+from chalicelib.core.durations import parse_duration
+from chalicelib.core.errors import InvalidEvent
+from chalicelib.core.functions import CronTrigger
+from chalicelib.core.runs import Run, RunStatus
+from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord
+from chalicelib.core.timeline import timeline
+from chalicelib.engine import collect, ingest, tick
+from chalicelib.engine.services import Chance
+from chalicelib.sdk.function import Function
+from chalicelib.sdk.registry import Registry, discover
+from chalicelib.testing import cloud
+from chalicelib.testing.pump import INVOCATION_MS, Pump
+from chalicelib.testing.stubs import Stub, StubbingDriver
+from chalicelib.wiring import Platform
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class StepView:
+    """A step of a run: `status` is completed, failed, waiting, planned or retrying."""
+
+    name: str
+    status: str
+    output: Any
+    error: str | None
+    attempts: int
+    caused_by: str | None
+
+    @classmethod
+    def of(cls, step: StepRecord) -> StepView:
+        outcome = step.outcome
+        error = None if outcome is None or outcome.error is None else outcome.error.message
+        cause = None if outcome is None or outcome.cause is None else outcome.cause
+        return cls(
+            name=step.plan.name,
+            status=step.status.value,
+            output=None if outcome is None else outcome.output,
+            error=error,
+            attempts=len(step.plan.attempts) + (step.status == "completed"),
+            caused_by=None if cause is None else cause.name or cause.kind.value,
+        )
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as it is now."""
+
+    run_id: str
+    function_id: str
+    status: RunStatus
+    output: Any
+    error: str | None
+    steps: dict[str, StepView]
+    timeline: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, run: Run) -> RunView:
+        ending = run.head.ending
+        return cls(
+            run_id=run.head.run_id,
+            function_id=run.head.seed.fn_id,
+            status=run.head.status,
+            output=None if ending is None else ending.output,
+            error=None if ending is None or ending.error is None else ending.error.message,
+            steps=_by_name(run),
+            timeline=timeline(run),
+        )
+
+
+def _by_name(run: Run) -> dict[str, StepView]:
+    """Steps in the order in which they began; a repeated name gets `:1`, `:2`, …, as its id does."""
+    found: dict[str, StepView] = {}
+    real = [step for key, step in run.steps.items() if key != FUNCTION_ENTRY]
+    for step in sorted(real, key=lambda step: step.plan.started_at_ms):
+        name, repeat = step.plan.name, 0
+        while name in found:
+            repeat += 1
+            name = f"{step.plan.name}:{repeat}"
+        found[name] = StepView.of(step)
+    return found
+
+
+class Stepwell:
+    """A platform of its own, at rest between calls: every method that sends or advances runs everything that follows
+    before it returns."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        sqs: Any,
+        traveller: time_machine.Coordinates,
+        stubs: StubbingDriver,
+        remaining_ms: int,
+    ) -> None:
+        self.platform = platform
+        self.pump = Pump(platform, sqs, remaining_ms)
+        self._traveller = traveller
+        self._stubs = stubs
+
+    @property
+    def now(self) -> datetime:
+        """The kit's time; functions see it too."""
+        return datetime.fromtimestamp(self.platform.clock.now_ms() / 1000, tz=UTC)
+
+    def send(
+        self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, *, id: str | None = None
+    ) -> list[str]:
+        """Send an event (or a list of events as dicts) and let everything that follows happen; the events' ids."""
+        sent = self.send_only(name, data, id=id)
+        self.pump.drain()
+        return sent
+
+    def send_only(
+        self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, *, id: str | None = None
+    ) -> list[str]:
+        """Send without letting anything happen yet. Raises InvalidEvent."""
+        raw: object = name
+        if isinstance(name, str):
+            raw = {"name": name, "data": data or {}, **({} if id is None else {"id": id})}
+        accepted = ingest.accept(self.platform.services, self.platform.reception, raw)
+        if accepted.refusals:
+            raise InvalidEvent(accepted.refusals[0].error)
+        return list(accepted.ids)
+
+    def stub(
+        self, fn: Function[Any] | str, step_id: str, *, returns: Any = None, raises: Exception | None = None
+    ) -> None:
+        """Decide the outcome of a step instead of running it."""
+        fn_id = fn if isinstance(fn, str) else fn.fn_id
+        self._stubs.stub(fn_id, step_id, Stub(returns, raises))
+
+    def advance(self, by: timedelta | str | int) -> None:
+        """Move the clock ahead, waking everything on the way at its time."""
+        target_ms = self.platform.clock.now_ms() + parse_duration(by)
+        self._come_to_rest()
+        while (now := self.platform.clock.now_ms()) < target_ms:
+            self._move_to(min(self._next_ms(now), target_ms))
+            self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        s, now = self.platform.services, self.platform.clock.now_ms()
+        tick.tick(s, now + INVOCATION_MS)
+        # The clock has come here from one due time to the next, so nothing lies behind it.
+        s.timers.set_mark(tick.TIMER_MARK, str(timers.first_bucket(None, now)))
+        self.pump.drain()
+
+    def _move_to(self, moment_ms: int) -> None:
+        self._traveller.move_to(datetime.fromtimestamp(moment_ms / 1000, tz=UTC), tick=False)
+
+    def _next_ms(self, now_ms: int) -> int:
+        """When something may happen next: a timer, a schedule, a message that comes back."""
+        s = self.platform.services
+        times = [now_ms + limits.DAY_MS * 400]
+        for shard in range(collect.OPEN_SHARDS):
+            after = None
+            while True:
+                found, after = s.runs.open_page(shard, after, 100)
+                times += [head.wake_at_ms for head in s.runs.heads(found) if head.wake_at_ms is not None]
+                if after is None:
+                    break
+        for config in s.catalog.configs():
+            for trigger in config.triggers:
+                if isinstance(trigger, CronTrigger):
+                    due = CronSchedule.parse(trigger.cron).due_between(now_ms, now_ms + limits.DAY_MS * 400)
+                    times.append(next(due, times[0]))
+        soonest = min((time for time in times if time > now_ms), default=times[0])
+        overdue = any(time <= now_ms for time in times)
+        # Delays of messages are whole seconds, so what is due now may come within the next one.
+        return min(soonest, now_ms + 1_000) if overdue or self.pump.in_flight() else soonest
+
+    def collect(self) -> None:
+        """What runs every five minutes in production."""
+        collect.collect(self.platform.services, self.platform.clock.now_ms() + INVOCATION_MS)
+        self.pump.drain()
+
+    def runs(self, fn: Function[Any] | str | None = None) -> list[RunView]:
+        """Runs, oldest first."""
+        s = self.platform.services
+        wanted = [config.id for config in s.catalog.configs()]
+        if fn is not None:
+            wanted = [fn if isinstance(fn, str) else fn.fn_id]
+        positions = sorted(p for fn_id in wanted for p in s.runs.page(fn_id, before="9" * 15, limit=1_000))
+        return [self.run(position.split("#", 1)[1]) for position in positions]
+
+    def only_run(self, fn: Function[Any] | str | None = None) -> RunView:
+        """The one run there is. Raises AssertionError when there is none or more than one."""
+        found = self.runs(fn)
+        assert len(found) == 1, f"{len(found)} runs, not one: {[(run.function_id, run.status) for run in found]}"
+        return found[0]
+
+    def run(self, run_id: str) -> RunView:
+        """A run as it is now."""
+        assert ids.is_ulid(run_id), f"{run_id!r} is not a run id"
+        run = self.platform.services.runs.load(run_id)
+        assert run is not None, f"there is no run {run_id}"
+        return RunView.of(run)
+
+
+@contextlib.contextmanager
+def start_stepwell(
+    functions: Iterable[Function[Any]] | None = None,
+    *,
+    at: datetime = START,
+    remaining_ms: int = INVOCATION_MS,
+    **settings: str,
+) -> Iterator[Stepwell]:
+    """A platform on moto at a fixed time, with these functions or, by default, those of chalicelib/functions.
+
+    `remaining_ms` is what each invocation has left. `settings` are STEPWELL_… variables without their prefix.
+    """
+    registry = discover() if functions is None else Registry(functions)
+    environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": cloud.REGION}
+    counter = iter(range(1, 1 << 30))
+    chance = Chance(entropy=lambda: next(counter).to_bytes(10, "big"), jitter=lambda: 0.0)
+    with _environment(environment), time_machine.travel(at, tick=False) as traveller, mock_aws():
+        session = botocore.session.get_session()
+        variables = cloud.create(session) | {f"STEPWELL_{key}": value for key, value in settings.items()}
+        platform = wiring.build(configuration.load(variables), registry=registry, chance=chance)
+        stubs = StubbingDriver(platform.services.driver)
+        platform = replace(platform, services=replace(platform.services, driver=stubs))
+        yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms)
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in [*values, "AWS_ENDPOINT_URL"]}
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
