@@ -146,7 +146,8 @@ def banner(config: settings.Settings, took_s: float) -> str:
     """What a user sees when everything is up."""
     base = f"http://{settings.HOST}:{config.port}"
     json_type = "-H 'content-type: application/json'"
-    event = '{"name": "auth/user.created", "data": {"user_id": "1", "email": "ada@example.com"}}'
+    data = '{"user_id": "u1", "account_id": "a1", "email": "ada@example.com"}'
+    event = f'{{"name": "auth/user.created", "data": {data}}}'
     offset = clock.read_offset(config.clock_file)
     ahead = f"\n  clock    {clock.readable(offset)} ahead (make dev-reset puts it back)" if offset else ""
     return (
