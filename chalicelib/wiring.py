@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib import config as configuration
 from chalicelib.aws.room import Names, Room, furnish
@@ -57,9 +58,10 @@ def build(
     *,
     registry: Registry | None = None,
     room: Room | None = None,
+    session: Any = None,
     chance: Chance | None = None,
 ) -> Platform:
-    """A platform of its own; tests hand in what they want to hold in their hands."""
+    """A platform of its own; tests hand in what they want to hold in their hands (`session` is botocore's)."""
     clock = ShiftableClock(config.clock_offset_ms)
     settings = EngineSettings(
         hand_over_below_ms=config.hand_over_below_ms,
@@ -70,7 +72,7 @@ def build(
     )
     found = registry if registry is not None else discover()
     held: list[Services] = []
-    furnished = room if room is not None else furnish(_names(config), lambda: stamp_s(held[0], clock.now_ms()))
+    furnished = room or furnish(_names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
     services = Services(
         events=furnished.events,
         runs=furnished.runs,

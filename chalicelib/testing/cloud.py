@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "template.yaml"
 STAGE = "test"
 REGION = "eu-central-1"
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as (function, argument)."""
-
-
-def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> tuple[str, Any]:
+def _short_form(loader: Any, suffix: str, node: Any) -> tuple[str, Any]:
+    """CloudFormation's short forms as (function, argument)."""
     if isinstance(node, yaml.ScalarNode):
         return suffix, loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):
@@ -25,6 +22,8 @@ def _short_form(loader: _Loader, suffix: str, node: yaml.Node) -> tuple[str, Any
     raise yaml.YAMLError(f"unexpected !{suffix}")
 
 
+# A class of its own, so that PyYAML's stays as it is; made so because PyYAML carries no types.
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {})
 _Loader.add_multi_constructor("!", _short_form)
 
 
@@ -43,6 +42,7 @@ def _resolve(value: Any, parameters: dict[str, Any]) -> Any:
     return value
 
 
+@functools.cache
 def resources() -> dict[str, dict[str, Any]]:
     """The template's resources with its parameters' defaults filled in."""
     template = yaml.load(TEMPLATE.read_text(), Loader=_Loader)
@@ -52,7 +52,7 @@ def resources() -> dict[str, dict[str, Any]]:
     return found
 
 
-def create(session: botocore.session.Session) -> dict[str, str]:
+def create(session: Any) -> dict[str, str]:
     """Make everything; the environment that points Stepwell at it."""
     made = resources()
     _create_tables(session, made)
@@ -81,7 +81,7 @@ def create(session: botocore.session.Session) -> dict[str, str]:
     }
 
 
-def _create_tables(session: botocore.session.Session, made: dict[str, dict[str, Any]]) -> None:
+def _create_tables(session: Any, made: dict[str, dict[str, Any]]) -> None:
     dynamodb = session.create_client("dynamodb")
     wanted = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
     for resource in made.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from chalicelib.core.functions import CronTrigger
 from chalicelib.core.runs import Run, RunStatus
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import collect, ingest, tick
+from chalicelib.engine import collect, ingest, query, tick
 from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry, discover
@@ -86,6 +87,16 @@ class RunView:
             timeline=timeline(run),
         )
 
+    @property
+    def warnings(self) -> list[str]:
+        """The warnings on the timeline."""
+        return [str(entry["message"]) for entry in self.timeline if entry["type"] == "warning"]
+
+    @property
+    def history(self) -> list[str]:
+        """The types of the timeline's entries, in order."""
+        return [str(entry["type"]) for entry in self.timeline]
+
 
 def _by_name(run: Run) -> dict[str, StepView]:
     """Steps in the order in which they began; a repeated name gets `:1`, `:2`, …, as its id does."""
@@ -108,7 +119,7 @@ class Stepwell:
         self,
         platform: Platform,
         sqs: Any,
-        traveller: time_machine.Coordinates,
+        traveller: time_machine.Traveller,
         stubs: StubbingDriver,
         remaining_ms: int,
     ) -> None:
@@ -142,6 +153,10 @@ class Stepwell:
             raise InvalidEvent(accepted.refusals[0].error)
         return list(accepted.ids)
 
+    def drain(self) -> None:
+        """Let everything happen that can happen now."""
+        self.pump.drain()
+
     def stub(
         self, fn: Function[Any] | str, step_id: str, *, returns: Any = None, raises: Exception | None = None
     ) -> None:
@@ -149,19 +164,33 @@ class Stepwell:
         fn_id = fn if isinstance(fn, str) else fn.fn_id
         self._stubs.stub(fn_id, step_id, Stub(returns, raises))
 
+    def deploy(self, functions: Iterable[Function[Any]]) -> None:
+        """Other functions from now on, while runs are under way."""
+        before = self.platform
+        made = wiring.build(
+            before.config, registry=Registry(functions), room=before.room, chance=before.services.chance
+        )
+        self._stubs.driver = made.services.driver
+        services = replace(before.services, catalog=made.services.catalog)
+        self.platform = self.pump.platform = replace(before, services=services)
+
     def advance(self, by: timedelta | str | int) -> None:
         """Move the clock ahead, waking everything on the way at its time."""
         target_ms = self.platform.clock.now_ms() + parse_duration(by)
         self._come_to_rest()
         while (now := self.platform.clock.now_ms()) < target_ms:
             self._move_to(min(self._next_ms(now), target_ms))
+            # The clock goes from one due time to the next, so nothing lies behind it and the sweep may begin here.
+            mark = timers.first_bucket(None, self.platform.clock.now_ms())
+            self.platform.services.timers.set_mark(tick.TIMER_MARK, str(mark))
             self._come_to_rest()
 
+    def advance_only(self, by: timedelta | str | int) -> None:
+        """Move the clock ahead without letting anything happen: what was due meanwhile is late."""
+        self._move_to(self.platform.clock.now_ms() + parse_duration(by))
+
     def _come_to_rest(self) -> None:
-        s, now = self.platform.services, self.platform.clock.now_ms()
-        tick.tick(s, now + INVOCATION_MS)
-        # The clock has come here from one due time to the next, so nothing lies behind it.
-        s.timers.set_mark(tick.TIMER_MARK, str(timers.first_bucket(None, now)))
+        tick.tick(self.platform.services, self.platform.clock.now_ms() + INVOCATION_MS)
         self.pump.drain()
 
     def _move_to(self, moment_ms: int) -> None:
@@ -208,6 +237,24 @@ class Stepwell:
         assert len(found) == 1, f"{len(found)} runs, not one: {[(run.function_id, run.status) for run in found]}"
         return found[0]
 
+    def event(self, event_id: str) -> dict[str, Any]:
+        """An event and what it caused, as `GET /v1/events/{id}` shows it: `started`, `not_started` with reasons,
+        `resumed`, `cancelled`."""
+        return query.event(self.platform.services, event_id)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The events of this name, oldest first (100 at most)."""
+        end_ms = self.platform.clock.now_ms() + limits.DAY_MS
+        page = query.events_page(
+            self.platform.services, name=name, after_ms=0, before_ms=end_ms, limit=limits.MAX_PAGE, cursor=None
+        )
+        return page.rows[::-1]
+
+    def cancel(self, run_id: str) -> None:
+        """What `DELETE /v1/runs/{id}` does."""
+        query.cancel_run(self.platform.services, run_id)
+        self.pump.drain()
+
     def run(self, run_id: str) -> RunView:
         """A run as it is now."""
         assert ids.is_ulid(run_id), f"{run_id!r} is not a run id"
@@ -233,12 +280,18 @@ def start_stepwell(
     counter = iter(range(1, 1 << 30))
     chance = Chance(entropy=lambda: next(counter).to_bytes(10, "big"), jitter=lambda: 0.0)
     with _environment(environment), time_machine.travel(at, tick=False) as traveller, mock_aws():
-        session = botocore.session.get_session()
+        session = _session()
         variables = cloud.create(session) | {f"STEPWELL_{key}": value for key, value in settings.items()}
-        platform = wiring.build(configuration.load(variables), registry=registry, chance=chance)
+        platform = wiring.build(configuration.load(variables), registry=registry, session=session, chance=chance)
         stubs = StubbingDriver(platform.services.driver)
         platform = replace(platform, services=replace(platform.services, driver=stubs))
         yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms)
+
+
+@functools.cache
+def _session() -> Any:
+    """One for the process: it keeps the descriptions of the services, which take longest to read."""
+    return botocore.session.get_session()
 
 
 @contextlib.contextmanager
