@@ -48,13 +48,18 @@ class SqsQueues:
         except (ClientError, BotoCoreError) as error:
             raise translate(error) from error
 
-    def send_events(self, messages: Sequence[EventMessage | LifecycleMessage]) -> None:
+    def send_events(self, messages: Sequence[EventMessage | LifecycleMessage], *, delay_s: int = 0) -> None:
         bodies = [self._body(message.model_dump_json()) for message in messages]
         if len(bodies) == 1:
-            self._call(self._client.send_message, QueueUrl=self._events_url, MessageBody=bodies[0])
+            self._call(
+                self._client.send_message, QueueUrl=self._events_url, MessageBody=bodies[0], DelaySeconds=delay_s
+            )
             return
         for start in range(0, len(bodies), 10):
-            entries = [{"Id": str(index), "MessageBody": body} for index, body in enumerate(bodies[start : start + 10])]
+            entries = [
+                {"Id": str(index), "MessageBody": body, "DelaySeconds": delay_s}
+                for index, body in enumerate(bodies[start : start + 10])
+            ]
             answer = self._call(self._client.send_message_batch, QueueUrl=self._events_url, Entries=entries)
             if answer.get("Failed"):
                 first = answer["Failed"][0]

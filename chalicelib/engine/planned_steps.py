@@ -11,6 +11,7 @@ from chalicelib.core.runs import Owner, Run
 from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, ended
 from chalicelib.engine import settle
 from chalicelib.engine.expiry import stamped
+from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import attempt_of, exceeded, finished_step, next_attempt_ms
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early, schedule
@@ -33,6 +34,12 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
         # This attempt is recorded; whoever recorded it may have died before sending the next one.
         _send_attempt(s, message, known)
         return
+    seed = run.head.seed
+    with ids_logged(run_id=seed.run_id, function_id=seed.fn_id, event_id=seed.event_id):
+        _attempt(s, run, message, delivery)
+
+
+def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Delivery) -> None:
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
     step = _lease(s, message, owner, delivery)
     if step is None:

@@ -10,6 +10,7 @@ from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
 from chalicelib.core.records import EventRecord, Start
 from chalicelib.engine import lifecycle, match, start
+from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 
 
@@ -31,6 +32,11 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
     # First write wins: a second delivery goes on with what the first one decided, whatever was deployed since.
     stored = s.events.put(record)
     event = record.event if stored.from_run is not None else stored.event
+    with ids_logged(event_id=event.internal_id):
+        _carry_out(s, event, stored)
+
+
+def _carry_out(s: Services, event: Event, stored: EventRecord) -> None:
     match.meet(s, event)
     for planned in stored.starts:
         if planned.is_live:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
+from chalicelib.engine.logs import logger
 from chalicelib.engine.ports import Catalog, Driver, Events, Pauses, Queues, Runs, Timers
 
-logger = logging.getLogger("stepwell")
+__all__ = ["Chance", "Delivery", "EngineSettings", "Services", "logger"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ CRON_MARK = "cron"
 _PAGE = 100
 # After a long pause of the schedule, runs that were due longer ago than this are not made up for.
 _CRON_CATCH_UP_MS = limits.HOUR_MS
+# A little more than the minute between two ticks.
+_CRON_LOOKAHEAD_MS = 75 * limits.SECOND_MS
 _RESERVE_MS = 5_000
 
 
@@ -59,20 +61,22 @@ def _move_shard(s: Services, bucket: int, shard: int, deadline_ms: int) -> int:
 
 
 def start_schedules(s: Services) -> None:
-    """Send the events of scheduled runs that are due until now. Their ids are derived from function and time, so a
-    tick that runs twice starts nothing twice."""
+    """Send the events of scheduled runs that are due until the next tick, each with its exact delay. Their ids are
+    derived from function and time, so a tick that runs twice starts nothing twice."""
     now = s.clock.now_ms()
+    horizon = now + _CRON_LOOKAHEAD_MS
     mark = s.timers.get_mark(CRON_MARK)
     after = now if mark is None else max(int(mark), now - _CRON_CATCH_UP_MS)
     for config in s.catalog.configs():
         for trigger in config.triggers:
             if not isinstance(trigger, CronTrigger):
                 continue
-            for due_ms in CronSchedule.parse(trigger.cron).due_between(after, now):
+            for due_ms in CronSchedule.parse(trigger.cron).due_between(after, horizon):
                 logger.info("schedule due", extra={"function_id": config.id, "cron": trigger.cron})
-                s.queues.send_events([_scheduled(config.id, trigger.cron, due_ms)])
-    if mark is None or now > int(mark):
-        s.timers.set_mark(CRON_MARK, str(now))
+                event = _scheduled(config.id, trigger.cron, due_ms)
+                s.queues.send_events([event], delay_s=delay_s(due_ms, s.clock.now_ms()))
+    if mark is None or horizon > int(mark):
+        s.timers.set_mark(CRON_MARK, str(horizon))
 
 
 def _scheduled(fn_id: str, cron: str, due_ms: int) -> EventMessage:

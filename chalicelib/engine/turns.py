@@ -10,6 +10,7 @@ from chalicelib.core.messages import TurnMessage
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
 from chalicelib.engine import function_errors, settle, waking
+from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator, gone_steps
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early
@@ -26,14 +27,26 @@ def handle(s: Services, message: TurnMessage, delivery: Delivery) -> None:
     head = _take_lease(s, message.run_id, owner, delivery)
     if head is None:
         return
-    turn = _Turn(s, message, owner, head, delivery.deadline_ms)
+    with ids_logged(run_id=head.run_id, function_id=head.seed.fn_id, event_id=head.seed.event_id):
+        _drive(s, message, owner, head, delivery.deadline_ms)
+
+
+def _drive(s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadline_ms: int) -> None:
     try:
-        turn.drive()
+        _Turn(s, message, owner, head, deadline_ms).drive()
     except LeaseLost as error:
         raise Deferred(str(error), visible_in_s=limits.CLOCK_SKEW_MS // 1000) from error
     except Exception:
-        turn.give_back()
+        _give_back(s, head.run_id, owner)
         raise
+
+
+def _give_back(s: Services, run_id: str, owner: Owner) -> None:
+    """After a fault: give the lease back if that is possible, so that the message can be tried again soon."""
+    try:
+        s.runs.release(run_id, owner, version=None, wake_at_ms=s.clock.now_ms())
+    except (InfrastructureError, LeaseLost):
+        logger.info("the lease could not be given back")
 
 
 def _take_lease(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> RunHead | None:
@@ -196,6 +209,8 @@ class _Turn:
         if head is None:
             raise LeaseLost("the run was deleted")
         if head.ending is None:
+            if head.owner != self._owner:
+                raise LeaseLost("another turn has taken the lease")
             return False
         if not head.settled:
             settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
@@ -247,13 +262,6 @@ class _Turn:
             return
         logger.info("handed over to the queue", extra={"run_id": self._head.run_id})
         self._s.queues.send_work(TurnMessage(run_id=self._head.run_id, hop=self._message.hop + 1))
-
-    def give_back(self) -> None:
-        """After a fault: give the lease back if that is possible, so that the message can be tried again soon."""
-        try:
-            self._s.runs.release(self._head.run_id, self._owner, version=None, wake_at_ms=self._s.clock.now_ms())
-        except (InfrastructureError, LeaseLost):
-            logger.info("the lease could not be given back", extra={"run_id": self._head.run_id})
 
 
 def _killed(what: str) -> ErrorInfo:
