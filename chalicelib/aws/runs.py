@@ -3,13 +3,12 @@ there (law 2)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from chalicelib.aws import items, keys
-from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Item, TransactionRefused, Write
+from chalicelib.aws.dynamo import ConditionFailed, Item, TransactionRefused, Write
 from chalicelib.aws.events import effect_write
 from chalicelib.aws.pauses import pause_write
-from chalicelib.aws.payloads import Payloads
 from chalicelib.aws.steps import DynamoSteps
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.events import Event
@@ -22,26 +21,7 @@ _OPEN = "attribute_exists(pk) AND attribute_not_exists(st)"
 
 
 class DynamoRuns(DynamoSteps):
-    """Implements engine.ports.Runs. `stamp` tells until when what is written now is kept (seconds)."""
-
-    def __init__(
-        self,
-        dynamo: Dynamo,
-        payloads: Payloads,
-        *,
-        runs_table: str,
-        events_table: str,
-        pauses_table: str,
-        stamp: Callable[[], int],
-    ) -> None:
-        super().__init__(
-            dynamo,
-            payloads,
-            runs_table=runs_table,
-            events_table=events_table,
-            pauses_table=pauses_table,
-            stamp=stamp,
-        )
+    """Implements engine.ports.Runs."""
 
     def _read(self, item: Item) -> RunHead:
         return items.read_head(item, self._payloads)

@@ -20,7 +20,8 @@ _UNDER_WAY_VALUES = {"planned": StepStatus.PLANNED.value, "retrying": StepStatus
 
 
 class DynamoSteps:
-    """The half of engine.ports.Runs that is about steps."""
+    """The half of engine.ports.Runs that is about steps. `stamp` tells until when what is written now is kept
+    (seconds since the epoch)."""
 
     def __init__(
         self,

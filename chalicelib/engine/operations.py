@@ -12,10 +12,8 @@ from chalicelib.core.events import Event
 from chalicelib.core.matching import plan_wait
 from chalicelib.core.messages import EventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.core.pauses import Pause, PauseKind, wait_accepts_after_us
-from chalicelib.core.retries import retry_at_ms
 from chalicelib.core.runs import Invoker, Owner, Run
 from chalicelib.core.steps import (
-    Attempt,
     PauseKey,
     StepKind,
     StepOutcome,
@@ -25,41 +23,9 @@ from chalicelib.core.steps import (
     TimerKey,
 )
 from chalicelib.engine.expiry import keep_until, stamped
+from chalicelib.engine.outcomes import attempt_of, exceeded, finished_step, gone_steps, next_attempt_ms
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import schedule
-
-
-def attempt_of(op: Operation, now_ms: int) -> Attempt:
-    """The failed attempt that an operation tells of."""
-    error = op.error if op.error is not None else ErrorInfo(name="Error", message="the step failed")
-    return Attempt(started_at_ms=op.started_at_ms or now_ms, ended_at_ms=op.ended_at_ms or now_ms, error=error)
-
-
-def next_attempt_ms(s: Services, op: Operation, failed_attempts: int, max_attempts: int, now_ms: int) -> int | None:
-    """When a failed step is tried again, or None when it has failed for good."""
-    return retry_at_ms(
-        now_ms=now_ms,
-        failed_attempts=failed_attempts,
-        max_attempts=max_attempts,
-        retriable=op.retriable and op.op is Opcode.STEP_ERROR,
-        retry_after_ms=op.retry_after_ms,
-        jitter=s.chance.jitter(),
-        table_ms=s.settings.retry_table_ms,
-    )
-
-
-def finished_step(op: Operation, plan: StepPlan, now_ms: int) -> StepRecord:
-    """The record of a step that ended: with its output, or for good with its error."""
-    failed = op.op is not Opcode.STEP_RUN
-    error = attempt_of(op, now_ms).error if failed else None
-    outcome = StepOutcome(
-        ended_at_ms=op.ended_at_ms or now_ms,
-        output=None if failed else op.output,
-        error=error,
-        size_bytes=op.size_bytes,
-    )
-    status = StepStatus.FAILED if failed else StepStatus.COMPLETED
-    return StepRecord(id=op.id, status=status, plan=plan, outcome=outcome)
 
 
 class Operator:
@@ -291,21 +257,3 @@ class Operator:
         if step.plan.warnings:
             extra["warnings"] = "; ".join(step.plan.warnings)
         logger.info(text, extra=extra)
-
-
-def exceeded(name: str) -> ErrorInfo:
-    """The error of a step that killed its process each time it began."""
-    times = limits.MAX_STARTS_WITHOUT_PROGRESS
-    return ErrorInfo.of(
-        "ExceededTimeOrMemory",
-        f"the step {name!r} exceeded time or memory: its process ended {times} times while it ran",
-    )
-
-
-def gone_steps(run: Run, unseen: tuple[str, ...]) -> tuple[str, ...]:
-    """A warning for memoised steps that the function's code no longer has."""
-    names = [run.steps[key].plan.name for key in unseen if key in run.steps]
-    if not names:
-        return ()
-    listed = ", ".join(repr(name) for name in names[:5])
-    return (f"the code changed while the run was under way: it no longer has the recorded steps {listed}",)

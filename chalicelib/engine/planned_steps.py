@@ -12,7 +12,7 @@ from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, en
 from chalicelib.engine import settle
 from chalicelib.engine.expiry import stamped
 from chalicelib.engine.logs import ids_logged
-from chalicelib.engine.operations import attempt_of, exceeded, finished_step, next_attempt_ms
+from chalicelib.engine.outcomes import attempt_of, exceeded, finished_step, next_attempt_ms
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early, schedule
 

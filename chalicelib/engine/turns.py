@@ -11,7 +11,8 @@ from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSt
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
 from chalicelib.engine import function_errors, settle, waking
 from chalicelib.engine.logs import ids_logged
-from chalicelib.engine.operations import Operator, gone_steps
+from chalicelib.engine.operations import Operator
+from chalicelib.engine.outcomes import gone_steps
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early
 
