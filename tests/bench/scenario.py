@@ -1,0 +1,81 @@
+"""Ten steps in a row, as large as the promise allows, on a platform in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import config, wiring
+from chalicelib.aws.room import Names, furnish
+from chalicelib.engine import ingest
+from chalicelib.engine.expiry import stamp_s
+from chalicelib.sdk import Context, TriggerEvent, function
+from chalicelib.sdk.registry import Registry
+from chalicelib.testing.pump import Pump
+from chalicelib.wiring import Platform
+from infra.local.cloud import Cloud
+from tests.bench.meter import EmulatorSession, Meter
+
+EVENT = "bench/ten"
+PAYLOAD_BYTES = 511
+
+
+def text(json_bytes: int) -> str:
+    """A string of that many bytes as JSON."""
+    return "x" * (json_bytes - 2)
+
+
+def steps_function(count: int, payload_bytes: int = PAYLOAD_BYTES) -> Any:
+    """A function of so many steps in a row, each of whose outputs has `payload_bytes`, as has its own."""
+
+    @function(fn_id="ten-steps", trigger=TriggerEvent(event=EVENT))
+    def ten_steps(ctx: Context) -> str:
+        for number in range(count):
+            ctx.step.run(f"step-number-{number}", text, payload_bytes)
+        return text(payload_bytes)
+
+    return ten_steps
+
+
+@dataclass
+class Bench:
+    """A platform whose requests are counted."""
+
+    platform: Platform
+    pump: Pump
+    meter: Meter
+
+    def run_once(self, payload_bytes: int = PAYLOAD_BYTES) -> str:
+        """Send one event, let everything happen; the run's status."""
+        data = {"d": "x" * (payload_bytes - len('{"d":""}'))}
+        s = self.platform.services
+        accepted = ingest.accept(s, self.platform.reception, {"name": EVENT, "data": data})
+        assert accepted.ids, accepted.refusals
+        self.pump.drain()
+        self.meter.counting = False  # Looking at the run is ours, not the platform's.
+        position = s.runs.page("ten-steps", before="9" * 15, limit=1)[0]
+        head = s.runs.head(position.split("#")[1])
+        self.meter.counting = True
+        assert head is not None
+        return head.status.value
+
+
+def start(aws: Cloud, count: int = 10, payload_bytes: int = PAYLOAD_BYTES) -> Bench:
+    """A platform on the emulator; the meter counts only what the platform asks, not the pump's receives."""
+    session, meter = EmulatorSession(aws.endpoint), Meter()
+    meter.install(session)
+    settings = config.load(aws.env)
+    names = Names(
+        events=settings.table_events,
+        runs=settings.table_runs,
+        pauses=settings.table_pauses,
+        timers=settings.table_timers,
+        events_queue_url=settings.queue_events_url,
+        work_queue_url=settings.queue_work_url,
+        bucket=settings.bucket,
+    )
+    held: list[Platform] = []
+    room = furnish(names, lambda: stamp_s(held[0].services, held[0].clock.now_ms()), session)
+    held.append(wiring.build(settings, registry=Registry([steps_function(count, payload_bytes)]), room=room))
+    pump = Pump(held[0], EmulatorSession(aws.endpoint).create_client("sqs"))
+    return Bench(held[0], pump, meter)

@@ -1,0 +1,117 @@
+"""The adapters on both emulators: moto in this process and ministack in its own, made from the same template."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+import pytest
+from moto import mock_aws
+
+from chalicelib import config
+from chalicelib.aws.room import Names, Room, furnish
+from chalicelib.core import ids
+from chalicelib.testing import cloud as moto_cloud
+from infra.local import cloud
+from tests.bench.meter import EmulatorSession
+
+NOW_MS = 1_800_000_000_000
+STAMP_S = NOW_MS // 1000 + 90 * 86_400
+
+
+@dataclass
+class World:
+    """The adapters, and the session that they were made with, for what they do not offer."""
+
+    room: Room
+    session: botocore.session.Session
+    config: config.Config
+    emulator: str
+    _numbers: Iterator[int]
+
+    def new(self) -> str:
+        """An id that no other test uses."""
+        return ids.ulid(NOW_MS + next(self._numbers), uuid.uuid4().bytes)
+
+    def name(self) -> str:
+        """An event name that no other test uses."""
+        return f"contract/{uuid.uuid4().hex}"
+
+    def again(self) -> Room:
+        """The same adapters as another process would have them: nothing remembered."""
+        return _furnish(self.config, self.session)
+
+    def client(self, service: str) -> Any:
+        """A client of the test's own."""
+        return self.session.create_client(service)
+
+    def item(self, table: str, pk: str, sk: str) -> dict[str, Any] | None:
+        """An item as it lies in the table."""
+        answer = self.client("dynamodb").get_item(
+            TableName=table, Key={"pk": {"S": pk}, "sk": {"S": sk}}, ConsistentRead=True
+        )
+        found = answer.get("Item")
+        return None if found is None else {key: next(iter(value.values())) for key, value in found.items()}
+
+    def receive(self, url: str) -> list[str]:
+        """The bodies of all messages that are there; they are deleted."""
+        sqs, bodies = self.client("sqs"), []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+
+def _furnish(settings: config.Config, session: botocore.session.Session) -> Room:
+    names = Names(
+        events=settings.table_events,
+        runs=settings.table_runs,
+        pauses=settings.table_pauses,
+        timers=settings.table_timers,
+        events_queue_url=settings.queue_events_url,
+        work_queue_url=settings.queue_work_url,
+        bucket=settings.bucket,
+    )
+    return furnish(names, lambda: STAMP_S, session)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[cloud.Cloud]:
+    """One ministack for the whole session."""
+    with cloud.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["moto", "ministack"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The adapters on one emulator. Tests share its tables, and so make ids of their own."""
+    if request.param == "ministack":
+        running: cloud.Cloud = request.getfixturevalue("aws")
+        session: botocore.session.Session = EmulatorSession(running.endpoint)
+        yield _world(config.load(running.env), session, "ministack")
+        return
+    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": moto_cloud.REGION}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        assert "AWS_ENDPOINT_URL" not in os.environ
+        with mock_aws():
+            session = botocore.session.get_session()
+            yield _world(config.load(moto_cloud.create(session)), session, "moto")
+
+
+def _world(settings: config.Config, session: botocore.session.Session, emulator: str) -> World:
+    return World(_furnish(settings, session), session, settings, emulator, itertools.count())
+
+
+@pytest.fixture(scope="module")
+def ministack(aws: cloud.Cloud) -> World:
+    """The adapters on ministack alone, where threads are real."""
+    return _world(config.load(aws.env), EmulatorSession(aws.endpoint), "ministack")
