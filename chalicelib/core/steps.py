@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -98,6 +99,8 @@ class StepPlan(BaseModel):
     # Of the function's own record: how many steps had ended when it failed; other steps since begin a new count.
     after_steps: int | None = None
     earlier_attempts: int = 0
+    # How many records the run had before this one: the order of what began in one millisecond.
+    nth: int = 0
 
 
 class StepOutcome(BaseModel):
@@ -153,6 +156,11 @@ class StepLease(BaseModel):
 def ended(steps: dict[str, StepRecord]) -> dict[str, Memo]:
     """The memoised steps of a run."""
     return {key: step.memo for key, step in steps.items() if step.status.is_final and key != FUNCTION_ENTRY}
+
+
+def in_order(steps: Iterable[StepRecord]) -> list[StepRecord]:
+    """Steps in the order in which they began."""
+    return sorted(steps, key=lambda step: (step.plan.started_at_ms, step.plan.nth))
 
 
 class Counters(BaseModel):

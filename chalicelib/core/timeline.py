@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.core.clock import to_iso
 from chalicelib.core.runs import Run
-from chalicelib.core.steps import Cause, StepKind, StepRecord, StepStatus
+from chalicelib.core.steps import Cause, StepKind, StepRecord, StepStatus, in_order
 
 
 def timeline(run: Run) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def timeline(run: Run) -> list[dict[str, Any]]:
     if head.begun_at_ms is not None:
         entries.append((head.begun_at_ms, {"type": "run.started"}))
     # Sorting is stable: what happened in one millisecond stays in the order in which the steps began.
-    for step in sorted(run.steps.values(), key=lambda step: step.plan.started_at_ms):
+    for step in in_order(run.steps.values()):
         entries += _step_entries(step)
     if head.stalled is not None:
         entries.append((head.begun_at_ms or head.seed.created_at_ms, {"type": "run.stalled", "reason": head.stalled}))

@@ -73,7 +73,13 @@ class Operator:
     def _plan_of(self, op: Operation, kind: StepKind, now_ms: int) -> StepPlan:
         warnings, self._warnings = self._warnings, ()
         name = op.name[: limits.MAX_STEP_NAME_CHARS]
-        return StepPlan(name=name, kind=kind, started_at_ms=op.started_at_ms or now_ms, warnings=warnings)
+        return StepPlan(
+            name=name,
+            kind=kind,
+            started_at_ms=op.started_at_ms or now_ms,
+            warnings=warnings,
+            nth=len(self._run.steps),
+        )
 
     def _record(self, op: Operation, known: StepRecord | None) -> None:
         now = self._s.clock.now_ms()

@@ -41,7 +41,7 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
 
 def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Delivery) -> None:
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
-    step = _lease(s, message, owner, delivery)
+    step = _lease(s, run, message, owner, delivery)
     if step is None:
         return
     try:
@@ -51,10 +51,10 @@ def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Deliv
         raise
 
 
-def _lease(s: Services, message: PlannedStepMessage, owner: Owner, delivery: Delivery) -> StepRecord | None:
+def _lease(s: Services, run: Run, message: PlannedStepMessage, owner: Owner, delivery: Delivery) -> StepRecord | None:
     """The step, leased; None when somebody else runs it or it has ended (then a turn has been sent)."""
     now = s.clock.now_ms()
-    plan = StepPlan(name=message.step_id, kind=StepKind.RUN, started_at_ms=now, planned=True)
+    plan = StepPlan(name=message.step_id, kind=StepKind.RUN, started_at_ms=now, planned=True, nth=len(run.steps))
     until_ms = delivery.deadline_ms + limits.CLOCK_SKEW_MS
     lease = s.runs.lease_step(message.run_id, message.step_id, owner, plan, until_ms=until_ms, now_ms=now)
     if lease.granted:
