@@ -52,8 +52,9 @@ class Payloads:
         return {name + _SUFFIX: self.put(text)}
 
     def read(self, item: Item, name: str) -> str | None:
-        """The text of such an attribute."""
-        if name in item:
-            return str(item[name])
+        """The text of such an attribute. The key goes first: an update that puts `name` only where it is absent does
+        not see that `name_at` is there."""
         key = item.get(name + _SUFFIX)
-        return None if key is None else self.get(str(key))
+        if key is not None:
+            return self.get(str(key))
+        return str(item[name]) if name in item else None

@@ -229,13 +229,13 @@ class DynamoRuns(DynamoSteps):
                 self._table,
                 (run_id, sk),
                 update="SET expires_at = :expires",
-                condition="attribute_exists(pk)",
+                condition="attribute_exists(pk) AND expires_at < :expires",
                 values={"expires": expires_at_s},
             )
             try:
                 self._dynamo.update(write)
             except ConditionFailed:
-                continue
+                continue  # It was deleted, or is kept for longer already.
 
     def open_page(self, shard: int, after: str | None, limit: int) -> tuple[list[str], str | None]:
         rows = self._dynamo.query(
