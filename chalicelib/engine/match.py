@@ -66,12 +66,6 @@ def _resume(s: Services, pause: Pause, event: Event) -> None:
     )
     outcome = StepOutcome(ended_at_ms=now, output=event.payload(), cause=cause_of(event))
     resumed = s.runs.resume(effect, outcome)
-    step = s.runs.get_step(pause.run_id, pause.step_id)
-    if step is None or step.status.is_final:
-        # Whoever ended the wait may have died before this: its rows are of no more use to anyone.
-        rows = (pause.key,) if step is None else step.plan.pauses
-        s.pauses.remove(rows)
-        cleanup.remove_timer(s, step)
     if resumed:
         logger.info(
             "resumed by event",
@@ -82,7 +76,14 @@ def _resume(s: Services, pause: Pause, event: Event) -> None:
                 "event_name": event.name,
             },
         )
+        # Before the rows go: without them, a redelivered event would not find the wait whose turn it still owes.
         s.queues.send_work(TurnMessage(run_id=pause.run_id))
+    step = s.runs.get_step(pause.run_id, pause.step_id)
+    if step is None or step.status.is_final:
+        # Whoever ended the wait may have died before this: its rows are of no more use to anyone.
+        rows = (pause.key,) if step is None else step.plan.pauses
+        s.pauses.remove(rows)
+        cleanup.remove_timer(s, step)
 
 
 def cancel(s: Services, run_id: str, event: Event) -> None:
