@@ -8,8 +8,8 @@ from chalicelib.core.events import Event
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
-from chalicelib.core.records import EventRecord, Start
-from chalicelib.engine import lifecycle, match, start
+from chalicelib.core.records import EffectKind, EventRecord, Start
+from chalicelib.engine import lifecycle, match, settle, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 
@@ -33,7 +33,17 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
     stored = s.events.put(record)
     event = record.event if stored.from_run is not None else stored.event
     with ids_logged(event_id=event.internal_id):
+        if stored is not record:
+            _go_on(s, event)
         _carry_out(s, event, stored)
+
+
+def _go_on(s: Services, event: Event) -> None:
+    """An earlier delivery may have died while it settled a run that the event cancelled. Its pauses may be gone by then,
+    so the run is found by the marker of its cancellation."""
+    for effect in s.events.effects(event.internal_id):
+        if effect.kind is EffectKind.CANCELLED:
+            settle.settle(s, effect.run_id)
 
 
 def _carry_out(s: Services, event: Event, stored: EventRecord) -> None:
