@@ -40,7 +40,7 @@ class DynamoEvents:
     def put(self, record: EventRecord) -> EventRecord:
         event = record.event
         partition = keys.event_partition(event.internal_id)
-        position = keys.event_position(event.internal_id, event.received_at_ms)
+        position = _position(record)
         expires_at = self._stamp()
         if position != event.internal_id:
             # Its id was made at another time than it was accepted: a pointer stands where it belongs.
@@ -109,6 +109,8 @@ class DynamoEvents:
         return [item["sk"] for item in itertools.islice(rows, _MAX_NAMES)]
 
     def page(self, name: str, *, after: str, before: str, limit: int, newest_first: bool = True) -> EventPage:
+        if after >= before:
+            return EventPage(records=())  # DynamoDB refuses to look between ends the wrong way round.
         rows = heapq.merge(
             *(self._rows(partition, after, before, newest_first) for partition in keys.event_partitions(name)),
             key=lambda item: str(item["sk"]),
@@ -120,11 +122,11 @@ class DynamoEvents:
             if len(records) == limit:
                 return EventPage(records=tuple(records), next_position=position)
             record = self.get(str(item["ref"])) if "ref" in item else self._read(item)
-            # The partition is that of a hash of the name, which others may share; and a send that was repeated has
-            # left two pointers to one event.
-            if record is not None and record.event.name == name and record not in records:
-                records.append(record)
             position = str(item["sk"])
+            # The partition is that of a hash of the name, which others may share; and a send that was repeated has
+            # left another pointer, to where the event would stand had it been accepted then.
+            if record is not None and record.event.name == name and position == _position(record):
+                records.append(record)
         return EventPage(records=tuple(records))
 
     def _rows(self, partition: str, after: str, before: str, newest_first: bool) -> Iterator[Item]:
@@ -140,3 +142,7 @@ class DynamoEvents:
                 continue
             if not item.get("pointed", False):  # Else it is found by its pointer.
                 yield item
+
+
+def _position(record: EventRecord) -> str:
+    return keys.event_position(record.event.internal_id, record.event.received_at_ms)

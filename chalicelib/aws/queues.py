@@ -38,6 +38,8 @@ class SqsQueues:
         self._work_url = work_url
 
     def _body(self, text: str) -> str:
+        # The two characters that JSON writes as they are and SQS refuses.
+        text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
         if len(text) <= _INLINE_BYTES // 4 or len(text.encode()) <= _INLINE_BYTES:
             return text
         return json.dumps({_CLAIM: self._payloads.put(text)}, separators=(",", ":"))

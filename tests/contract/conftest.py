@@ -61,7 +61,7 @@ class World:
     def receive(self, url: str) -> list[str]:
         """The bodies of all messages that are there; they are deleted."""
         sqs, bodies = self.client("sqs"), []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages"):
             for message in messages:
                 bodies.append(message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
