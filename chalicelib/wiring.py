@@ -72,6 +72,7 @@ def build(
     )
     found = registry if registry is not None else discover()
     held: list[Services] = []
+    reception = ingest.ReceptionClock()
     furnished = room or furnish(_names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
     services = Services(
         events=furnished.events,
@@ -80,13 +81,13 @@ def build(
         timers=furnished.timers,
         queues=furnished.queues,
         catalog=RegisteredFunctions(found),
-        driver=InProcessDriver(found, ingest.step_sender(lambda: held[0]), clock),
+        driver=InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
         settings=settings,
     )
     held.append(services)
-    return Platform(config, services, furnished, ingest.ReceptionClock(), clock)
+    return Platform(config, services, furnished, reception, clock)
 
 
 def _names(config: configuration.Config) -> Names:

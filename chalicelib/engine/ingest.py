@@ -96,7 +96,9 @@ def _size(item: object) -> int:
         raise InvalidEvent("the event holds text that is not valid Unicode, or is nested too deeply") from None
 
 
-def step_sender(s: Callable[[], Services]) -> Callable[[str, str, list[dict[str, Any]]], list[str]]:
+def step_sender(
+    s: Callable[[], Services], reception: ReceptionClock
+) -> Callable[[str, str, list[dict[str, Any]]], list[str]]:
     """What `ctx.step.send_event` calls: ids are derived from run and step, so that a step that is run again sends the
     same events and not new ones."""
 
@@ -104,12 +106,12 @@ def step_sender(s: Callable[[], Services]) -> Callable[[str, str, list[dict[str,
         services = s()
         # The run's own time, not the clock's: an attempt that is repeated must yield the same ids.
         base_ms = ids.ulid_time_ms(run_id)
-        now_us = services.clock.now_ms() * 1000
         messages = []
         for index, raw in enumerate(raws):
             incoming = events.validate(raw, _size(raw))
             internal_id = ids.step_event_id(run_id, step_id, index, incoming.name, base_ms)
-            event = Event.accept(incoming, internal_id=internal_id, received_at_us=now_us + index, source="step")
+            received_us = reception.next_us(services.clock.now_ms())
+            event = Event.accept(incoming, internal_id=internal_id, received_at_us=received_us, source="step")
             messages.append(EventMessage(event=event))
         for start in range(0, len(messages), 10):
             services.queues.send_events(messages[start : start + 10])
