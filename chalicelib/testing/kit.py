@@ -145,14 +145,22 @@ class Stepwell:
     def send_only(
         self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, *, id: str | None = None
     ) -> list[str]:
-        """Send without letting anything happen yet. Raises InvalidEvent."""
+        """Send without letting anything happen yet. Raises InvalidEvent.
+
+        It takes two milliseconds: what was before comes before it by the clock, too, and what follows after it.
+        """
+        self._tick_clock()
         raw: object = name
         if isinstance(name, str):
             raw = {"name": name, "data": data or {}, **({} if id is None else {"id": id})}
         accepted = ingest.accept(self.platform.services, self.platform.reception, raw)
+        self._tick_clock()
         if accepted.refusals:
             raise InvalidEvent(accepted.refusals[0].error)
         return list(accepted.ids)
+
+    def _tick_clock(self) -> None:
+        self._move_to(self.platform.clock.now_ms() + 1)
 
     def drain(self) -> None:
         """Let everything happen that can happen now."""
@@ -290,6 +298,8 @@ def start_stepwell(
         platform = wiring.build(configuration.load(variables), registry=registry, session=session, chance=chance)
         stubs = StubbingDriver(platform.services.driver)
         platform = replace(platform, services=replace(platform.services, driver=stubs))
+        # A deployment ticks from its first minute on.
+        tick.tick(platform.services, platform.clock.now_ms() + INVOCATION_MS)
         yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms)
 
 
