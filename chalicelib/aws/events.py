@@ -17,8 +17,9 @@ _MAX_NAMES = 1_000
 
 
 def effect_write(table: str, effect: Effect, expires_at_s: int) -> Write:
-    """The marker that lets an event touch a run once; part of the transaction in which it does."""
-    sk = keys.effect(effect.event_id, effect.kind.value, effect.run_id)
+    """The marker that lets an event touch a run, or each of its waits, once; part of the transaction in which it
+    does."""
+    sk = keys.effect(effect.event_id, effect.kind.value, effect.run_id, effect.step_id)
     return Write(
         table,
         (keys.event_partition(effect.event_id), sk),

@@ -64,8 +64,8 @@ def event_position(internal_id: str, received_at_ms: int) -> str:
     return ids.position(received_at_ms) + internal_id[len(ids.position(0)) :]
 
 
-def effect(internal_id: str, kind: str, run_id: str) -> str:
-    return f"{internal_id}#{kind}#{run_id}"
+def effect(internal_id: str, kind: str, run_id: str, step_id: str | None) -> str:
+    return f"{internal_id}#{kind}#{run_id}" + ("" if step_id is None else f"#{step_id}")
 
 
 def effects(internal_id: str) -> str:

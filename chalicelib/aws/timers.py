@@ -24,9 +24,10 @@ class DynamoTimers:
         self._table = table
 
     def put(self, due_ms: int, message: TurnMessage | PlannedStepMessage) -> TimerKey:
-        name = message.run_id
+        # Each step's timer is its own, also when two steps are due in the same millisecond: one of them may end first.
+        name = message.run_id if message.step_id is None else f"{message.run_id}#{message.step_id}"
         if isinstance(message, PlannedStepMessage):
-            name = f"{message.run_id}#{message.step_id}#{message.attempt}"
+            name += f"#{message.attempt}"
         key = TimerKey(due_ms=due_ms, name=name)
         self._dynamo.put(
             Write(

@@ -33,11 +33,12 @@ class LifecycleMessage(_Message):
 
 
 class TurnMessage(_Message):
-    """Drive a run. Not before `due_ms`, if that is set."""
+    """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is."""
 
     kind: Literal["turn"] = "turn"
     run_id: str
     due_ms: int | None = None
+    step_id: str | None = None
     hop: int = 0
 
 

@@ -56,7 +56,7 @@ class EffectKind(StrEnum):
 
 
 class Effect(BaseModel):
-    """The audit's row, and the marker that lets an event touch a run once."""
+    """The audit's row, and the marker that lets an event touch a run, or each wait of it, once."""
 
     model_config = ConfigDict(frozen=True)
 

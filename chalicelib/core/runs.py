@@ -35,12 +35,14 @@ class Owner(BaseModel):
 
 
 class Invoker(BaseModel):
-    """The step of another run that waits for this one."""
+    """The step of another run that waits for this one. Its name serves if the answer comes before the step is recorded
+    (messages of earlier versions do not have it)."""
 
     model_config = ConfigDict(frozen=True)
 
     run_id: str
     step_id: str
+    step_name: str = ""
 
 
 class Ending(BaseModel):

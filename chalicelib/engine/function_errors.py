@@ -60,7 +60,7 @@ def record(s: Services, run: Run, raised: Raised, started_at_ms: int, max_attemp
             "in_ms": due - now,
         },
     )
-    timer = schedule(s, TurnMessage(run_id=run.head.run_id, due_ms=due))
+    timer = schedule(s, TurnMessage(run_id=run.head.run_id, due_ms=due, step_id=FUNCTION_ENTRY))
     plan = StepPlan(
         name=run.head.seed.fn_id,
         kind=StepKind.FUNCTION,

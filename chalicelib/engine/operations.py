@@ -11,7 +11,7 @@ from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.matching import plan_wait
 from chalicelib.core.messages import EventMessage, PlannedStepMessage, TurnMessage
-from chalicelib.core.pauses import Pause, PauseKind, wait_accepts_after_us
+from chalicelib.core.pauses import Pause, PauseKind, spent_events, wait_accepts_after_us
 from chalicelib.core.runs import Invoker, Owner, Run
 from chalicelib.core.steps import (
     PauseKey,
@@ -100,7 +100,7 @@ class Operator:
         if due is None:
             self._record(op, known)
             return
-        timer = schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due))
+        timer = schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due, step_id=op.id))
         plan = known.plan if known is not None else self._plan_of(op, StepKind.RUN, now)
         plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now)), "timer": timer})
         step = StepRecord(id=op.id, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
@@ -125,7 +125,7 @@ class Operator:
             step = StepRecord(id=op.id, status=StepStatus.COMPLETED, plan=plan, outcome=outcome)
             self._run.steps[op.id] = self._s.runs.put_step(self._run.head.run_id, stamped(self._s, self._run, step))
             return
-        timer = self._wake_at(due)
+        timer = self._wake_at(op.id, due)
         step = StepRecord(
             id=op.id,
             status=StepStatus.WAITING,
@@ -148,7 +148,7 @@ class Operator:
         due = now + op.wait.timeout_ms
         for pause in pauses:
             self._s.pauses.note_shape(pause.event_name, pause.shape, due)
-        timer = self._wake_at(due)
+        timer = self._wake_at(op.id, due)
         plan = self._plan_of(op, StepKind.WAIT, now)
         plan = plan.model_copy(
             update={
@@ -167,6 +167,7 @@ class Operator:
         head = self._run.head
         planned = plan_wait(wait.event, wait.if_exp, self._run.event.payload())
         condition = None if planned.condition is None else planned.condition.to_json()
+        spent = spent_events(self._run.steps, now_ms)
         pauses = [
             Pause(
                 key=PauseKey(key=row.key, row=f"{head.run_id}#{op.id}#{index}"),
@@ -181,6 +182,7 @@ class Operator:
                 trigger_event_id=head.seed.event_id,
                 accept_after_us=wait_accepts_after_us(now_ms, head.seed.trigger_received_at_us),
                 accept_until_ms=now_ms + wait.timeout_ms,
+                spent=spent,
             )
             for index, row in enumerate(planned.rows)
         ]
@@ -199,18 +201,19 @@ class Operator:
             return
         now = self._s.clock.now_ms()
         due = now + options.timeout_ms
-        timer = self._wake_at(due)
+        timer = self._wake_at(op.id, due)
         event = self._invocation(op, options, now)
+        plan = self._plan_of(op, StepKind.INVOKE, now)
         self._s.queues.send_events(
             [
                 EventMessage(
                     event=event,
                     target=options.function_id,
-                    invoker=Invoker(run_id=self._run.head.run_id, step_id=op.id),
+                    invoker=Invoker(run_id=self._run.head.run_id, step_id=op.id, step_name=plan.name),
                 )
             ]
         )
-        plan = self._plan_of(op, StepKind.INVOKE, now).model_copy(
+        plan = plan.model_copy(
             update={
                 "invokes": options.function_id,
                 "invoked_run": ids.run_id(event.internal_id, options.function_id),
@@ -237,9 +240,9 @@ class Operator:
             source="invoke",
         )
 
-    def _wake_at(self, due_ms: int) -> TimerKey | None:
+    def _wake_at(self, step_id: str, due_ms: int) -> TimerKey | None:
         keep_until(self._s, self._run, due_ms)
-        return schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due_ms))
+        return schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due_ms, step_id=step_id))
 
     def _register(self, step: StepRecord, pauses: list[Pause] | None = None) -> None:
         run_id = self._run.head.run_id

@@ -121,8 +121,7 @@ class Runs(Protocol):
         ...
 
     def resume(self, effect: Effect, outcome: StepOutcome) -> bool:
-        """End a waiting step by an event, with its marker, in one transaction. False when the step does not wait, or
-        the event has already touched another step of this run."""
+        """End a waiting step by an event, with its marker, in one transaction. False when the step does not wait."""
         ...
 
     def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:

@@ -72,7 +72,7 @@ def _answer_invoker(s: Services, run: Run, ending: Ending) -> None:
     assert invoker is not None
     # The invocation is sent before the invoker's step is recorded, so an answer may come first and is put for it.
     plan = StepPlan(
-        name=run.head.seed.fn_id,
+        name=invoker.step_name or run.head.seed.fn_id,
         kind=StepKind.INVOKE,
         started_at_ms=run.head.seed.created_at_ms,
         invokes=run.head.seed.fn_id,

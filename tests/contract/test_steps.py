@@ -224,13 +224,13 @@ def test_an_event_resumes_a_wait_once_and_its_redelivery_goes_on(world: World) -
     assert world.room.events.effects(event.internal_id) == [build.resumed(event, run_id)]
 
 
-def test_an_event_does_not_resume_a_second_wait_of_the_same_run(world: World) -> None:
+def test_an_event_resumes_each_wait_of_a_run_that_stands(world: World) -> None:
     run_id, event = build.run(world, leased=ME), build.event(world)
     for step_id in (STEP, OTHER_STEP):
         world.room.runs.register(run_id, ME, build.waiting(step_id), (), NOW_MS)
 
     assert world.room.runs.resume(build.resumed(event, run_id), build.outcome())
-    assert not world.room.runs.resume(build.resumed(event, run_id, OTHER_STEP), build.outcome())
+    assert world.room.runs.resume(build.resumed(event, run_id, OTHER_STEP), build.outcome())
 
     assert stored(world, run_id, OTHER_STEP).status is StepStatus.WAITING
 
