@@ -1,0 +1,160 @@
+"""What a finished scenario looks like, times and ids aside; and what must hold of any finished scenario."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from chalicelib.core import events, ids
+from chalicelib.core.runs import Run
+from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord
+from chalicelib.engine import lifecycle
+from tests.faults.emulator import DEAD
+from tests.faults.world import World
+
+Picture = dict[str, list[str]]
+
+
+def picture(world: World, inert: frozenset[str] = frozenset()) -> Picture:
+    """Runs with their steps (but the inert ones), and events with what they caused, as texts in order."""
+    runs = load_runs(world)
+    return {"runs": sorted(_run_text(run, inert) for run in runs.values()), "events": sorted(_event_texts(world, runs))}
+
+
+def load_runs(world: World) -> dict[str, Run]:
+    """Every run there is."""
+    found = {}
+    for row in world.emulator.rows("runs"):
+        if row["sk"] == "0":
+            run = world.platform.services.runs.load(row["pk"])
+            assert run is not None, f"run {row['pk']} cannot be loaded"
+            found[row["pk"]] = run
+    return found
+
+
+def _run_text(run: Run, inert: frozenset[str]) -> str:
+    ending = run.head.ending
+    body: dict[str, Any] = {
+        "function": run.head.seed.fn_id,
+        "trigger": [run.event.name, _plain(run.event.data)],
+        "status": run.head.status.value,
+        "settled": run.head.settled,
+        "begun": run.head.begun_at_ms is not None,
+        "warnings": list(run.head.seed.warnings),
+        "steps": {step.plan.name: _step(step) for step in _by_name(run) if step.plan.name not in inert},
+    }
+    if ending is not None:
+        body["output"] = _plain(ending.output)
+        body["error"] = None if ending.error is None else [ending.error.name, ending.error.message]
+        body["cause"] = None if ending.cause is None else [ending.cause.kind.value, ending.cause.name]
+        body["end warnings"] = list(ending.warnings)
+    return repr(body)
+
+
+def _by_name(run: Run) -> list[StepRecord]:
+    real = [step for key, step in run.steps.items() if key != FUNCTION_ENTRY]
+    return sorted(real, key=lambda step: step.plan.name)
+
+
+def _step(step: StepRecord) -> list[Any]:
+    outcome = step.outcome
+    if outcome is None:
+        return [step.status.value]
+    cause = None if outcome.cause is None else [outcome.cause.kind.value, outcome.cause.name]
+    error = None if outcome.error is None else [outcome.error.name, outcome.error.message]
+    return [step.status.value, _plain(outcome.output), error, cause]
+
+
+def _plain(value: Any) -> Any:
+    """Without ids and times, and cut short."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if key not in ("ts", "stack")}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return "<id>" if ids.is_ulid(value) else value[:200]
+    return value
+
+
+def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
+    rows = world.emulator.rows("events")
+    names, texts = {}, []
+    for row in rows:
+        if "record" not in row and "record_at" not in row:
+            continue
+        record = world.platform.services.events.get(row["sk"])
+        assert record is not None
+        names[row["sk"]] = record.event.name
+        starts = sorted((start.fn_id, start.duplicate_of is not None, start.problem) for start in record.starts)
+        texts.append(repr((record.event.name, _plain(record.event.data), starts, record.cron)))
+    for row in rows:
+        event_id, *rest = row["sk"].split("#")
+        if rest:
+            run = runs[rest[1]]
+            step = run.steps[row["step"]].plan.name if "step" in row else None
+            texts.append(repr((names[event_id], rest[0], run.head.seed.fn_id, step)))
+    return texts
+
+
+def problems(world: World, *, open_runs: int = 0) -> list[str]:
+    """What must not be, whatever happened."""
+    found = list(world.watch.violations)
+    runs = load_runs(world)
+    found += _left_over(world, runs)
+    unsettled = [run_id for run_id, run in runs.items() if not run.head.settled]
+    if len(unsettled) != open_runs:
+        states = [f"{runs[key].head.seed.fn_id}: {runs[key].head.status}" for key in unsettled]
+        found.append(f"{len(unsettled)} runs are not settled, {open_runs} expected: {states}")
+    found += [f"run {key} holds a lease at rest" for key in unsettled if runs[key].head.owner is not None]
+    found += _lifecycle(world, runs)
+    return found
+
+
+def _left_over(world: World, runs: dict[str, Run]) -> list[str]:
+    found = [f"message left in a queue: {m.body[:200]}" for m in world.emulator.messages()]
+    found += [f"dead letter: {m.body[:200]}" for m in world.emulator.messages(*DEAD)]
+    live = {run_id for run_id, run in runs.items() if run.head.ending is None}
+    for row in world.emulator.rows("pauses"):
+        if "pause" in row and row["sk"].split("#")[0] not in live:
+            found.append(f"pause left: {row['pk']} {row['sk']}")
+    for row in world.emulator.rows("timers"):
+        if "message" in row and row["sk"].split("#")[1] not in live:
+            found.append(f"timer left: {row['sk']}")
+    for row in world.emulator.rows("runs"):
+        if "open_pk" in row and row["pk"] not in live:
+            found.append(f"open key left on run {row['pk']}")
+    return found
+
+
+def _lifecycle(world: World, runs: dict[str, Run]) -> list[str]:
+    """The end of each run is told by each of its events exactly once."""
+    told: Counter[tuple[str, str]] = Counter()
+    for row in world.emulator.rows("events"):
+        if "record" in row and '"from_run"' in row["record"]:
+            record = world.platform.services.events.get(row["sk"])
+            assert record is not None
+            assert record.from_run is not None
+            told[record.from_run, record.event.name] += 1
+    wanted = Counter((run_id, name) for run_id, run in runs.items() for name in lifecycle.names_for(run.head))
+    assert all(name in events.LIFECYCLE for _, name in wanted)
+    return [] if told == wanted else [f"lifecycle events: told {dict(told)}, wanted {dict(wanted)}"]
+
+
+def execution_problems(world: World, undisturbed: World) -> list[str]:
+    """Steps that ran oftener than undisturbed, beyond the one whose end was not recorded when its process died."""
+    allowed = _by_step(undisturbed.executions) + _by_step(world.watch.extra_allowed)
+    ran = _by_step(world.executions)
+    return [
+        f"step {name!r} ran {ran[name]} times, {allowed[name]} allowed"
+        for name in ran.keys() | allowed.keys()
+        if ran[name] > allowed[name] or ran[name] < _by_step(undisturbed.executions)[name]
+    ]
+
+
+def _by_step(counts: Counter[tuple[str, str]]) -> Counter[str]:
+    """By name alone: a scenario's steps have names of their own, and an event that was sent again starts another
+    run of the same."""
+    total: Counter[str] = Counter()
+    for (_run, name), count in counts.items():
+        total[name] += count
+    return total

@@ -1,0 +1,324 @@
+"""Small scenarios that together use everything a function can do. Each is a few functions and a script.
+
+Step names are unique within a scenario. What a step does is decided by its durable attempt number alone, so that a
+repeated execution does the same. Conditions' time-outs are far longer than the minutes that a recovery takes, except
+where timing out is the point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.sdk import (
+    Cancel,
+    Context,
+    Event,
+    Function,
+    NonRetriableError,
+    StepError,
+    TriggerCron,
+    TriggerEvent,
+    function,
+)
+from tests.faults.world import World
+
+SAME_USER = "async.data.user == event.data.user"
+USER = {"user": "u1"}
+_current: list[World] = []
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`open_runs`: how many runs are still waiting at its end, as they should. `inert`: steps whose results come after
+    the end of their run, if they come at all."""
+
+    name: str
+    functions: tuple[Function[Any], ...]
+    script: Callable[[World], None]
+    remaining_ms: int = 120_000
+    arm_ticks: bool = False
+    open_runs: int = 0
+    inert: frozenset[str] = frozenset()
+
+
+def enter(world: World) -> None:
+    """The world that steps tell of their executions from now on."""
+    _current[:] = [world]
+
+
+def world_now() -> World:
+    return _current[0]
+
+
+def work(ctx: Context, name: str, result: Any = None) -> Any:
+    """A step that counts."""
+    world_now().ran(ctx.run_id, name)
+    return result if result is not None else f"{name} done"
+
+
+def run(ctx: Context, name: str, result: Any = None) -> Any:
+    return ctx.step.run(name, work, ctx, name, result)
+
+
+def fail_first(ctx: Context, name: str) -> str:
+    work(ctx, name)
+    if ctx.attempt == 0:
+        raise ValueError(f"{name} fails once")
+    return f"{name} done"
+
+
+def fail_for_good(ctx: Context, name: str) -> None:
+    work(ctx, name)
+    raise NonRetriableError(f"{name} cannot be done")
+
+
+@function(fn_id="three-steps", trigger=TriggerEvent(event="t/steps"))
+def three_steps(ctx: Context) -> str:
+    first = run(ctx, "one")
+    run(ctx, "two")
+    run(ctx, "three")
+    return f"after {first}"
+
+
+@function(fn_id="asleep", trigger=TriggerEvent(event="t/sleep"))
+def asleep(ctx: Context) -> str:
+    run(ctx, "before")
+    ctx.step.sleep("nap", ctx.event.data["for"])
+    run(ctx, "after")
+    return "rested"
+
+
+@function(fn_id="waiter", trigger=TriggerEvent(event="t/wait"))
+def waiter(ctx: Context) -> Any:
+    run(ctx, "before")
+    found = ctx.step.wait_for_event(
+        "the-wait", event="t/answer", if_exp=SAME_USER, timeout=ctx.event.data.get("for", "24h")
+    )
+    run(ctx, "after")
+    return None if found is None else found.data
+
+
+@function(fn_id="two-waits", trigger=TriggerEvent(event="t/wait-twice"))
+def two_waits(ctx: Context) -> list[Any]:
+    first = ctx.step.wait_for_event("first", event="t/answer", if_exp=SAME_USER, timeout="24h")
+    second = ctx.step.wait_for_event("second", event="t/answer", if_exp=SAME_USER, timeout="24h")
+    return [None if found is None else found.data["n"] for found in (first, second)]
+
+
+@function(fn_id="bad-wait", trigger=TriggerEvent(event="t/bad-wait"))
+def bad_wait(ctx: Context) -> str:
+    run(ctx, "before")
+    try:
+        ctx.step.wait_for_event("wrong", event="t/answer", if_exp="async.data.user ==", timeout="24h")
+    except StepError as error:
+        return run(ctx, "handle", error.message)  # type: ignore[no-any-return]
+    return "never"
+
+
+@function(
+    fn_id="cancellable", trigger=TriggerEvent(event="t/cancellable"), cancel=[Cancel(event="t/stop", if_exp=SAME_USER)]
+)
+def cancellable(ctx: Context) -> str:
+    run(ctx, "before")
+    ctx.step.wait_for_event("long", event="t/answer", if_exp=SAME_USER, timeout="20d")
+    run(ctx, "after")
+    return "never"
+
+
+def _stop_now(ctx: Context) -> str:
+    """The cancelling event arrives while this step runs, and is processed before it ends."""
+    world = world_now()
+    world.ran(ctx.run_id, "stopped-in")
+    world.from_outside("t/stop", USER)
+    return "done"
+
+
+@function(fn_id="between", trigger=TriggerEvent(event="t/between"), cancel=[Cancel(event="t/stop", if_exp=SAME_USER)])
+def between(ctx: Context) -> str:
+    ctx.step.run("stopped-in", _stop_now, ctx)
+    run(ctx, "never-begun")
+    return "never"
+
+
+@function(fn_id="flaky-step", trigger=TriggerEvent(event="t/flaky"))
+def flaky_step(ctx: Context) -> str:
+    value: str = ctx.step.run("flaky", fail_first, ctx, "flaky")
+    run(ctx, "after")
+    return value
+
+
+@function(fn_id="caught", trigger=TriggerEvent(event="t/caught"))
+def caught(ctx: Context) -> str:
+    try:
+        ctx.step.run("hopeless", fail_for_good, ctx, "hopeless")
+    except StepError as error:
+        return run(ctx, "plan-b", error.message)  # type: ignore[no-any-return]
+    return "never"
+
+
+@function(fn_id="flaky-function", trigger=TriggerEvent(event="t/flaky-function"))
+def flaky_function(ctx: Context) -> str:
+    run(ctx, "before")
+    if ctx.attempt == 0:
+        raise ValueError("the function fails once")
+    run(ctx, "after")
+    return "done"
+
+
+def _mourn(ctx: Context) -> str:
+    run(ctx, "mourn")
+    return "mourned"
+
+
+@function(fn_id="doomed", trigger=TriggerEvent(event="t/doomed"), retries=1, on_failure=_mourn)
+def doomed(ctx: Context) -> None:
+    run(ctx, "before")
+    raise ValueError("no way")
+
+
+@function(fn_id="parallel", trigger=TriggerEvent(event="t/parallel"))
+def parallel(ctx: Context) -> list[Any]:
+    left, right = ctx.group.parallel(
+        (lambda: run(ctx, "left"), lambda: ctx.step.run("right", fail_first, ctx, "right"))
+    )
+    run(ctx, "join")
+    return [left, right]
+
+
+@function(fn_id="callee", trigger=TriggerEvent(event="t/callee"))
+def callee(ctx: Context) -> Any:
+    run(ctx, "called")
+    if ctx.event.data.get("fail"):
+        raise NonRetriableError("the callee fails")
+    if ctx.event.data.get("slow"):
+        ctx.step.sleep("slowly", ctx.event.data["slow"])
+    return {"got": ctx.event.data}
+
+
+@function(fn_id="caller", trigger=TriggerEvent(event="t/call"))
+def caller(ctx: Context) -> Any:
+    run(ctx, "before")
+    try:
+        return ctx.step.invoke(
+            "call", function=callee, data=ctx.event.data["pass"], timeout=ctx.event.data.get("for", "9d")
+        )
+    except StepError as error:
+        return run(ctx, "excuse", [error.name, error.message])
+
+
+@function(fn_id="sender", trigger=TriggerEvent(event="t/send"))
+def sender(ctx: Context) -> int:
+    sent = ctx.step.send_event("tell", [Event(name="t/steps", data={"from": "sender"}), Event(name="t/other")])
+    run(ctx, "told")
+    return len(sent)
+
+
+@function(fn_id="hourly", trigger=TriggerCron(cron="0 * * * *"))
+def hourly(ctx: Context) -> str:
+    run(ctx, "tick-tock")
+    return "done"
+
+
+@function(fn_id="large", trigger=TriggerEvent(event="t/large"))
+def large(ctx: Context) -> int:
+    big: str = run(ctx, "grow", "x" * 40_000)
+    ctx.step.sleep("pause", "10s")
+    return len(big) + len(ctx.event.data["text"])
+
+
+@function(fn_id="forgotten", trigger=TriggerEvent(event="t/forgotten"))
+def forgotten(ctx: Context) -> str:
+    ctx.step.wait_for_event("the-wait", event="t/answer", if_exp=SAME_USER, timeout="1h")
+    return "timed out"
+
+
+def _send(name: str, data: dict[str, Any] | None = None, *, then: str | None = None) -> Callable[[World], None]:
+    def script(world: World) -> None:
+        world.send(name, USER if data is None else data)
+        if then is not None:
+            world.advance(then)
+
+    return script
+
+
+def _two(first: str, second: dict[str, Any], *, pause: str = "10s") -> Callable[[World], None]:
+    def script(world: World) -> None:
+        world.send(first, USER)
+        world.advance(pause)
+        world.send(second["name"], second["data"])
+
+    return script
+
+
+def _wait_twice(world: World) -> None:
+    world.send("t/wait-twice", USER)
+    for number in (1, 2):
+        world.advance("10s")
+        world.send("t/answer", {**USER, "n": number})
+
+
+def _overtaking(world: World) -> None:
+    # Accepted after the trigger, processed before it.
+    world.accept("t/cancellable", USER)
+    world.emulator.hold_messages()
+    world.send("t/stop", USER)
+    world.emulator.release_messages()
+    world.settle()
+
+
+def _api_cancel(world: World) -> None:
+    world.send("t/cancellable", USER)
+    world.advance("10s")
+    world.cancel_run("cancellable")
+
+
+def _same_id(world: World) -> None:
+    world.send("t/steps", USER, id="only-once")
+    world.send("t/steps", USER, id="only-once")
+
+
+def _two_events(world: World) -> None:
+    world.send([{"name": "t/steps", "data": {"n": 1}}, {"name": "t/caught", "data": {"n": 2}}])
+
+
+def _collected(world: World) -> None:
+    """The timer's message is lost for good; nobody is forgotten."""
+    world.send("t/forgotten", USER)
+    world.emulator.lose_timers()
+    world.advance("4h")
+    world.collect()
+
+
+_ALL = (
+    Scenario("steps", (three_steps,), _send("t/steps")),
+    Scenario("batch", (three_steps, caught), _two_events),
+    Scenario("sleep near", (asleep,), _send("t/sleep", {"for": "10s"}, then="5m")),
+    Scenario("sleep far", (asleep,), _send("t/sleep", {"for": "3d"}, then="4d"), arm_ticks=True),
+    Scenario("wait fulfilled", (waiter,), _two("t/wait", {"name": "t/answer", "data": {**USER, "n": 1}})),
+    Scenario("wait timed out near", (waiter,), _send("t/wait", {**USER, "for": "30s"}, then="10m")),
+    Scenario("wait timed out far", (waiter,), _send("t/wait", {**USER, "for": "2h"}, then="3h")),
+    Scenario("wait goes on", (waiter,), _send("t/wait", {**USER, "for": "30d"}), open_runs=1),
+    Scenario("two waits", (two_waits,), _wait_twice),
+    Scenario("bad expression", (bad_wait,), _send("t/bad-wait")),
+    Scenario("cancel waiting", (cancellable,), _two("t/cancellable", {"name": "t/stop", "data": USER})),
+    Scenario("cancel between steps", (between,), _send("t/between"), inert=frozenset({"stopped-in"})),
+    Scenario("cancel overtakes", (cancellable,), _overtaking),
+    Scenario("cancel by api", (cancellable,), _api_cancel),
+    Scenario("step retried", (flaky_step,), _send("t/flaky", then="5m")),
+    Scenario("step failed, caught", (caught,), _send("t/caught")),
+    Scenario("function retried", (flaky_function,), _send("t/flaky-function", then="5m")),
+    Scenario("function fails", tuple(f for f in (doomed, doomed.on_failure) if f), _send("t/doomed", then="5m")),
+    Scenario("parallel", (parallel,), _send("t/parallel", then="5m")),
+    Scenario("invoke", (caller, callee), _send("t/call", {"pass": {"a": 1}})),
+    Scenario("invoke fails", (caller, callee), _send("t/call", {"pass": {"fail": True}})),
+    Scenario("invoke times out", (caller, callee), _send("t/call", {"pass": {"slow": "2h"}, "for": "10m"}, then="4h")),
+    Scenario("send event", (sender, three_steps), _send("t/send")),
+    Scenario("same id", (three_steps,), _same_id),
+    Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
+    Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
+    Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="5m")),
+    Scenario("collected", (forgotten,), _collected),
+)
+SCENARIOS = {scenario.name: scenario for scenario in _ALL}

@@ -1,0 +1,328 @@
+"""A platform whose processes may die: messages are delivered as Lambda does it, and after a crash a new process with
+empty memory goes on with what lies in AWS."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import botocore.session
+
+from chalicelib import config as configuration
+from chalicelib import deliveries, wiring
+from chalicelib.aws.room import Names, furnish
+from chalicelib.core import limits, timers
+from chalicelib.core.calls import CallRequest, Reply
+from chalicelib.core.crons import CronSchedule
+from chalicelib.core.durations import parse_duration
+from chalicelib.core.functions import CronTrigger
+from chalicelib.core.messages import event_queue_messages
+from chalicelib.engine import collect, ingest, process_event, query, tick
+from chalicelib.engine.expiry import stamp_s
+from chalicelib.engine.ports import Driver
+from chalicelib.engine.services import Chance
+from chalicelib.sdk.function import Function
+from chalicelib.sdk.registry import Registry
+from chalicelib.testing.pump import INVOCATION_MS, Invocation
+from chalicelib.wiring import Platform
+from tests.faults.emulator import Emulator
+from tests.faults.injector import Crash, Injector
+from tests.faults.watch import Watch
+
+_ROUNDS = 300
+# A process takes its time to start; a clock that stands still would accept two events at once.
+_START_MS = 100
+_HORIZON_MS = 400 * limits.DAY_MS
+# Crashes and refusals are the point here; their log lines are not.
+logging.getLogger("stepwell").setLevel(logging.CRITICAL)
+
+
+class NotAtRest(AssertionError):
+    """Messages go round and round."""
+
+
+@dataclass(frozen=True)
+class MortalDriver:
+    """A process that died while user code ran answers nothing, whatever caught the crash."""
+
+    driver: Driver
+    injector: Injector
+
+    def call(self, request: CallRequest) -> Reply:
+        reply = self.driver.call(request)
+        if self.injector.dead:
+            raise Crash
+        return reply
+
+
+class World:
+    """One scenario's platform, its queues and its clock."""
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        functions: Sequence[Function[Any]],
+        *,
+        remaining_ms: int = INVOCATION_MS,
+        arm_ticks: bool = False,
+        duplicate: bool = False,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        emulator.clear()
+        self.emulator = emulator
+        self.watch = Watch(emulator)
+        self.injector = Injector(self.watch.look)
+        self.executions: Counter[tuple[str, str]] = Counter()
+        self.last_step: tuple[str, str] | None = None
+        self.crashes = 0
+        self.acknowledged: list[tuple[str, str]] = []
+        self.results: list[dict[str, Any]] = []
+        self._registry = Registry(functions)
+        self._variables = emulator.variables | {f"STEPWELL_{key}": text for key, text in (settings or {}).items()}
+        self._entropy = iter(range(1, 1 << 30))
+        self._invocation = Invocation(remaining_ms)
+        self._arm_ticks = arm_ticks
+        self._duplicate = duplicate
+        self._session = botocore.session.get_session()
+        self._session.register_component("data_loader", emulator.session.get_component("data_loader"))
+        self.injector.install(self._session)
+        self.platform = self._boot()
+        self.platform.services.timers.set_mark(tick.CRON_MARK, str(self.now_ms))
+
+    def _boot(self, session: Any = None) -> Platform:
+        """A new process: nothing is remembered."""
+        config = configuration.load(self._variables)
+        chance = Chance(entropy=lambda: (next(self._entropy) << 32).to_bytes(10, "big"), jitter=lambda: 0.0)
+        names = Names(
+            events=config.table_events,
+            runs=config.table_runs,
+            pauses=config.table_pauses,
+            timers=config.table_timers,
+            events_queue_url=config.queue_events_url,
+            work_queue_url=config.queue_work_url,
+            bucket=config.bucket,
+        )
+        held: list[Platform] = []
+        room = furnish(
+            names,
+            lambda: stamp_s(held[0].services, held[0].clock.now_ms()),
+            session=self._session if session is None else session,
+        )
+        platform = wiring.build(config, registry=self._registry, room=room, chance=chance)
+        driver = MortalDriver(platform.services.driver, self.injector)
+        held.append(replace(platform, services=replace(platform.services, driver=driver)))
+        return held[0]
+
+    # What user code tells of itself.
+    def ran(self, run_id: str, step: str) -> None:
+        """A step's handler runs."""
+        self.executions[run_id, step] += 1
+        self.last_step = run_id, step
+
+    def die(self) -> None:
+        """The process dies inside a step."""
+        self.injector.die()
+
+    # Invocations.
+    def invoke(self, work: Callable[[Platform], object]) -> bool:
+        """Run our code as a Lambda invocation; False when its process died."""
+        try:
+            with self.injector.armed():
+                work(self.platform)
+        except Crash:
+            self.crashes += 1
+            self.watch.crashed(self.last_step, self.executions)
+            self.emulator.move_to(self.now_ms + _START_MS)
+            self.platform = self._boot()
+            self.injector.dead = False
+            return False
+        return True
+
+    def drain(self) -> None:
+        """Deliver until nothing is visible."""
+        for _ in range(_ROUNDS):
+            if not self.deliver("events") and not self.deliver("work"):
+                return
+        raise NotAtRest(f"not at rest after {_ROUNDS} deliveries")
+
+    def deliver(self, kind: str) -> bool:
+        """One batch of a queue; whether there was one."""
+        if not self.emulator.has_visible(f"stepwell-test-{kind}"):
+            return False
+        url = self._url(kind)
+        most = 10 if kind == "events" else 1
+        answer = self.emulator.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=most, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
+        )
+        records = [_record(message) for message in answer.get("Messages", [])]
+        if not records:
+            return False
+        if self._duplicate:
+            self._hand(kind, records)
+        self._hand(kind, records)
+        return True
+
+    def _url(self, kind: str) -> str:
+        return self.emulator.variables["STEPWELL_QUEUE_EVENTS_URL" if kind == "events" else "STEPWELL_QUEUE_WORK_URL"]
+
+    def _hand(self, kind: str, records: list[dict[str, Any]]) -> None:
+        handler = deliveries.on_events if kind == "events" else deliveries.on_work
+        answers: list[dict[str, Any]] = []
+
+        def work(platform: Platform) -> None:
+            try:
+                answers.append(handler(platform, {"Records": records}, self._invocation))
+            except Exception as error:  # As Lambda: an error acknowledges nothing.
+                self.results.append({"error": f"{type(error).__name__}: {error}"})
+
+        if not self.invoke(work) or not answers:
+            return
+        self.results.append(answers[0])
+        failed = {failure["itemIdentifier"] for failure in answers[0]["batchItemFailures"]}
+        for record in records:
+            if record["messageId"] not in failed:
+                self.acknowledged.append((kind, record["body"]))
+                self.emulator.sqs.delete_message(QueueUrl=self._url(kind), ReceiptHandle=record["receiptHandle"])
+
+    # The script of a scenario.
+    def send(self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Send an event, or several, and let everything follow. A client whose request failed sends it again."""
+        self.accept(name, data, **fields)
+        self.settle()
+
+    def accept(self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Send without letting anything follow."""
+        raw: Any = {"name": name, "data": data or {}, **fields} if isinstance(name, str) else name
+        while not self.invoke(lambda p: ingest.accept(p.services, p.reception, raw)):
+            if self.injector.had_effect:
+                return
+
+    def from_outside(self, name: str, data: dict[str, Any]) -> None:
+        """Another process, in which nothing fails, takes an event in and carries out all that it causes."""
+        # Later than what was accepted before, by a clock that counts milliseconds.
+        self.emulator.move_to(self.now_ms + 1)
+        other = self._boot(self.emulator.session)
+        ingest.accept(other.services, other.reception, {"name": name, "data": data})
+        process_event.process(other.services, event_queue_messages.validate_json(self.emulator.take_event()))
+
+    def cancel_run(self, fn_id: str) -> None:
+        """The API's cancellation of the only run of a function. A client that got no answer waits a while, in which
+        the run is collected, and asks again."""
+        (run_id,) = (
+            row["pk"] for row in self.emulator.rows("runs") if row["sk"] == "0" and f'"{fn_id}"' in row["seed"]
+        )
+        while not self.invoke(lambda p: query.cancel_run(p.services, run_id)):
+            self._advance_ms(5 * limits.MINUTE_MS)
+            self.collect()
+        self.settle()
+
+    def collect(self) -> None:
+        """What runs every five minutes."""
+        while not self.invoke(lambda p: collect.collect(p.services, self._deadline_ms())):
+            self._advance_ms(5 * limits.MINUTE_MS)
+        self.settle()
+
+    def settle(self) -> None:
+        """Deliver all that is visible, and after a fault also what comes back when its visibility has run out."""
+        self.drain()
+        for _ in range(_ROUNDS):
+            back = self.emulator.in_flight()
+            if not back:
+                return
+            self._move_to(int(min(back)) + 1)
+            self.drain()
+        raise NotAtRest("messages stay in flight")
+
+    def advance(self, by: str) -> None:
+        """Move the clock ahead, waking everything on the way at its time."""
+        self._advance_ms(parse_duration(by))
+
+    def _advance_ms(self, by_ms: int) -> None:
+        target = self.now_ms + by_ms
+        while self.now_ms < target:
+            self._move_to(min(self._next_ms(), target))
+            self.settle()
+
+    def finish(self) -> None:
+        """Let all come that is still to come."""
+        horizon = self.now_ms + _HORIZON_MS
+        self.settle()
+        for _ in range(_ROUNDS):
+            if not self.emulator.messages() and not self._timers():
+                return
+            moment = self._next_ms()
+            if moment > horizon:
+                return
+            self._move_to(moment)
+            self.settle()
+        raise NotAtRest("there is always something more to come")
+
+    @property
+    def now_ms(self) -> int:
+        return self.emulator.now_ms()
+
+    def _deadline_ms(self) -> int:
+        return self.now_ms + INVOCATION_MS
+
+    def _move_to(self, moment_ms: int) -> None:
+        self.emulator.move_to(moment_ms)
+        due = self._due_for_tick()
+        if not due:
+            return
+        mark = min(timers.first_bucket(None, self.now_ms), *(timers.bucket_of(ms) for ms in due))
+        # Sweeping every bucket of a week that was skipped would only take time.
+        self.platform.services.timers.set_mark(tick.TIMER_MARK, str(mark))
+        if self._arm_ticks:
+            while not self.invoke(lambda p: tick.tick(p.services, self._deadline_ms())):
+                self.emulator.move_to(self.now_ms + limits.MINUTE_MS)
+        else:
+            tick.tick(self.platform.services, self._deadline_ms())
+
+    def _timers(self) -> list[int]:
+        return [int(row["sk"].split("#")[0]) for row in self.emulator.rows("timers") if "message" in row]
+
+    def _due_for_tick(self) -> list[int]:
+        near = self.now_ms + timers.LOOKAHEAD_MS
+        due = [ms for ms in self._timers() if ms <= near]
+        marks = {row["sk"]: row["mark"] for row in self.emulator.rows("timers") if "mark" in row}
+        after = int(marks[tick.CRON_MARK])
+        due += [ms for cron in self._crons() for ms in cron.due_between(after, self.now_ms)]
+        return due
+
+    def _crons(self) -> list[CronSchedule]:
+        triggers = [trigger for config in self.platform.services.catalog.configs() for trigger in config.triggers]
+        return [CronSchedule.parse(trigger.cron) for trigger in triggers if isinstance(trigger, CronTrigger)]
+
+    def _next_ms(self) -> int:
+        """When something may happen next: a message comes, a timer comes near, a schedule is due."""
+        now = self.now_ms
+        times: list[float] = [now + _HORIZON_MS * 2]
+        for message in self.emulator.messages():
+            times += [at for at in (message.visible_at + 1, message.delayed_until) if at > now]
+        times += [max(ms - timers.LOOKAHEAD_MS + 1, now + 1) for ms in self._timers()]
+        for cron in self._crons():
+            times += [next(cron.due_between(now, now + 30 * limits.DAY_MS), times[0])]
+        return int(min(times))
+
+    def replay(self) -> None:
+        """Every message that was ever acknowledged comes again, as after an outage of a broker."""
+        again, self.acknowledged = self.acknowledged, []
+        for kind, body in again:
+            self.put_message(kind, body)
+        self.settle()
+
+    def put_message(self, kind: str, body: str) -> None:
+        """Put any text into a queue."""
+        self.emulator.sqs.send_message(QueueUrl=self._url(kind), MessageBody=body)
+
+
+def _record(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+    }
