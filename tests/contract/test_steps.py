@@ -232,7 +232,8 @@ def test_an_event_resumes_each_wait_of_a_run_that_stands(world: World) -> None:
     assert world.room.runs.resume(build.resumed(event, run_id), build.outcome())
     assert world.room.runs.resume(build.resumed(event, run_id, OTHER_STEP), build.outcome())
 
-    assert stored(world, run_id, OTHER_STEP).status is StepStatus.WAITING
+    assert {stored(world, run_id, step_id).status for step_id in (STEP, OTHER_STEP)} == {StepStatus.COMPLETED}
+    assert {effect.step_id for effect in world.room.events.effects(event.internal_id)} == {STEP, OTHER_STEP}
 
 
 def test_of_two_events_the_first_resumes_and_only_it_is_in_the_audit(world: World) -> None:
