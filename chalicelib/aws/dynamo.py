@@ -22,6 +22,7 @@ _THROTTLES = frozenset(
         "ProvisionedThroughputExceededException",
         "ThrottlingException",
         "RequestLimitExceeded",
+        "RequestThrottled",
         "LimitExceededException",
         "SlowDown",
     }
