@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.core import limits
 from chalicelib.core.durations import parse_duration
-from chalicelib.core.errors import StepwellError
+from chalicelib.core.errors import InvalidDuration, StepwellError
 
 PREFIX = "STEPWELL_"
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class ConfigurationError(StepwellError):
@@ -71,16 +73,29 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         dev=optional("DEV") == "1",
         event_keys=tuple(key for key in optional("EVENT_KEYS").split(",") if key),
         retention_days=_retention(optional("RETENTION_DAYS", str(limits.DEFAULT_RETENTION_DAYS))),
-        hand_over_below_ms=parse_duration(optional("HAND_OVER_BELOW", "15s")),
-        retry_table_ms=tuple(parse_duration(part) for part in table.split(",")) if table else None,
+        hand_over_below_ms=_duration("HAND_OVER_BELOW", optional("HAND_OVER_BELOW", "15s")),
+        retry_table_ms=tuple(_duration("RETRY_TABLE", part) for part in table.split(",")) if table else None,
         partial_batches=optional("PARTIAL_BATCHES") == "1",
-        clock_offset_ms=int(optional("CLOCK_OFFSET_MS", "0")),
+        clock_offset_ms=_number("CLOCK_OFFSET_MS", optional("CLOCK_OFFSET_MS", "0")),
         log_level=optional("LOG_LEVEL", "INFO"),
     )
 
 
+def _duration(name: str, text: str) -> int:
+    try:
+        return parse_duration(text)
+    except InvalidDuration as error:
+        raise ConfigurationError(f"{PREFIX}{name}: {error}") from None
+
+
+def _number(name: str, text: str) -> int:
+    if not _DIGITS.fullmatch(text):
+        raise ConfigurationError(f"{PREFIX}{name} is {text!r}: it must be a whole number")
+    return int(text)
+
+
 def _retention(text: str) -> int:
-    if not text.isdigit() or int(text) < limits.MIN_RETENTION_DAYS:
+    if not _DIGITS.fullmatch(text) or int(text) < limits.MIN_RETENTION_DAYS:
         raise ConfigurationError(
             f"{PREFIX}RETENTION_DAYS is {text!r}: it must be a number of at least {limits.MIN_RETENTION_DAYS}, "
             "since a message may come back for so many days"

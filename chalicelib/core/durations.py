@@ -17,22 +17,29 @@ _UNITS_MS = {
 }
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _MAX_CHARS = 64
+_MAX_MS = 10**17
 
 
 def parse_duration(value: str | int | timedelta) -> int:
     """The duration in milliseconds.
 
-    Raises InvalidDuration for a text that is not a chain of numbers with the units ms, s, m, h, d, w, and for a
-    negative duration.
+    Raises InvalidDuration for a text that is not a chain of numbers with the units ms, s, m, h, d, w, for a
+    negative duration, for one beyond all reason, and for what is none of the three.
     """
     if isinstance(value, timedelta):
         result = round(value.total_seconds() * 1000)
-    elif isinstance(value, bool):
-        raise InvalidDuration(f"{value!r} is not a duration")
-    elif isinstance(value, int):
+    elif isinstance(value, str):
+        result = _parse_text(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
         result = value
     else:
-        result = _parse_text(value)
+        raise InvalidDuration(
+            "a duration is milliseconds (a whole number), a timedelta or a text such as '7d', "
+            f"not {type(value).__name__}"
+        )
+    if abs(result) > _MAX_MS:  # Such a number cannot even be shown.
+        what = "cannot be negative" if result < 0 else "is longer than 366d, the longest there is"
+        raise InvalidDuration(f"the duration {what}")
     if result < 0:
         raise InvalidDuration(f"a duration cannot be negative: {value!r}")
     return result

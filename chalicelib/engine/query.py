@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import heapq
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,10 @@ class InvalidQuery(UserError):
     """A query parameter that cannot be used."""
 
 
+# Of a run (its time and id), or of an event.
+_POSITION = re.compile(r"[0-9]{15}#[0-9A-Z]{26}|[0-9A-Z]{26}")
+
+
 @dataclass(frozen=True)
 class Page:
     """Some rows, and the cursor of the next ones."""
@@ -42,9 +46,12 @@ def decode_cursor(cursor: str | None) -> str | None:
     if not cursor:
         return None
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        raise InvalidQuery("cursor: this is not a cursor of an earlier page") from None
+        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:  # binascii's and Unicode's errors are such.
+        position = ""
+    if not _POSITION.fullmatch(position):
+        raise InvalidQuery("cursor: this is not a cursor of an earlier page")
+    return position
 
 
 def events_page(
@@ -53,10 +60,13 @@ def events_page(
     """Events, newest first; without `name`, of all the user's names."""
     before = decode_cursor(cursor) or ids.position(before_ms)
     wanted = [name] if name is not None else [n for n in s.events.names() if not n.startswith("inngest/")]
+    after = ids.position(after_ms)
     found: list[EventRecord] = []
     more = False
+    if after >= before:  # DynamoDB refuses such a range.
+        return Page([], None)
     for each in wanted:
-        page = s.events.page(each, after=ids.position(after_ms), before=before, limit=limit)
+        page = s.events.page(each, after=after, before=before, limit=limit)
         found += page.records
         more = more or page.next_position is not None
     found.sort(key=lambda record: _position(record.event), reverse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -79,6 +80,6 @@ def _form(text: str) -> object:
     for name in ("data", "user"):
         if name in fields:
             fields[name] = _json(fields[name], f"the field {name!r}")
-    if fields.get("ts", "").isdigit():
+    if re.fullmatch(r"[0-9]{1,18}", fields.get("ts", "")):
         fields["ts"] = int(fields["ts"])
     return fields

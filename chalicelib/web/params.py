@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from chalicelib.core import limits
 from chalicelib.core.clock import from_iso
 from chalicelib.core.runs import RunStatus
 from chalicelib.engine.query import InvalidQuery
+
+_MAX_CHARS = 256
 
 
 class Params:
@@ -20,11 +23,15 @@ class Params:
             raise InvalidQuery(f"unknown parameter {unknown[0]!r}; known are {', '.join(known) or 'none'}")
 
     def text(self, name: str) -> str | None:
-        return self._given.get(name) or None
+        """Raises InvalidQuery for a text that is longer than any key."""
+        value = self._given.get(name) or None
+        if value is not None and len(value) > _MAX_CHARS:
+            raise InvalidQuery(f"{name} has more than {_MAX_CHARS} characters")
+        return value
 
     def limit(self) -> int:
         text = self._given.get("limit", str(limits.DEFAULT_PAGE))
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= limits.MAX_PAGE:
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= limits.MAX_PAGE:
             raise InvalidQuery(f"limit must be a number from 1 to {limits.MAX_PAGE}")
         return int(text)
 
