@@ -175,9 +175,7 @@ def test_in_an_asynchronous_function() -> None:
             return n * n
 
         first = await ctx.step.run("first", square, 3)
-        found = await ctx.group.parallel(
-            (lambda: ctx.step.run("a", square, first), lambda: ctx.step.sleep("b", "1s"))
-        )
+        found = await ctx.group.parallel((lambda: ctx.step.run("a", square, first), lambda: ctx.step.sleep("b", "1s")))
         return list(found)
 
     with start_stepwell([job]) as kit:

@@ -1,0 +1,163 @@
+"""Deploying while runs are under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.sdk import Cancel, Context, StepError, TriggerEvent, function
+from chalicelib.testing import start_stepwell
+
+
+@function(fn_id="job", trigger=TriggerEvent(event="go"))
+def old(ctx: Context) -> str:
+    ctx.step.run("charge", lambda: "charged")
+    ctx.step.sleep("nap", "1h")
+    ctx.step.run("mail", lambda: "old mail")
+    return "old"
+
+
+def test_new_handlers_and_new_steps_at_the_end() -> None:
+    @function(fn_id="job", trigger=TriggerEvent(event="go"))
+    def new(ctx: Context) -> Any:
+        charged = ctx.step.run("charge", lambda: "charged again")
+        ctx.step.sleep("nap", "5h")
+        mail = ctx.step.run("mail", lambda: "new mail")
+        return [charged, mail, ctx.step.run("survey", lambda: "asked")]
+
+    with start_stepwell([old]) as kit:
+        kit.send("go")
+        kit.deploy([new])
+        kit.advance("1h")
+
+        run = kit.only_run()
+        assert run.output == ["charged", "new mail", "asked"]
+        assert run.warnings == []
+
+
+def test_a_recorded_step_that_the_code_no_longer_has_is_told_on_the_timeline() -> None:
+    @function(fn_id="job", trigger=TriggerEvent(event="go"))
+    def new(ctx: Context) -> str:
+        ctx.step.sleep("nap", "1h")
+        ctx.step.run("mail", lambda: "new mail")
+        return "new"
+
+    with start_stepwell([old]) as kit:
+        kit.send("go")
+        kit.deploy([new])
+        kit.advance("1h")
+
+        run = kit.only_run()
+        assert (run.status, run.output) == ("Completed", "new")
+        assert set(run.warnings) == {
+            "the code changed while the run was under way: it no longer has the recorded steps 'charge'"
+        }
+
+
+def test_a_step_that_was_to_be_tried_again_and_is_gone() -> None:
+    def fail() -> None:
+        raise ValueError("old code")
+
+    @function(fn_id="flaky", trigger=TriggerEvent(event="go"))
+    def flaky(ctx: Context) -> str:
+        ctx.step.run("work", fail)
+        return "old"
+
+    @function(fn_id="flaky", trigger=TriggerEvent(event="go"))
+    def mended(_ctx: Context) -> str:
+        return "new"
+
+    with start_stepwell([flaky]) as kit:
+        kit.send("go")
+        kit.deploy([mended])
+        kit.advance("1m")
+
+        assert (kit.only_run().status, kit.only_run().output) == ("Completed", "new")
+
+
+def test_a_parallel_step_that_is_gone() -> None:
+    tries = []
+
+    def fail_once() -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("once")
+        return "done"
+
+    def group(*names: str) -> Any:
+        @function(fn_id="wide", trigger=TriggerEvent(event="go"))
+        def wide(ctx: Context) -> Any:
+            return ctx.group.parallel(
+                tuple(lambda name=name: ctx.step.run(name, fail_once) for name in names)  # type: ignore[misc]
+            )
+
+        return wide
+
+    with start_stepwell([group("a", "b")]) as kit:
+        kit.send("go")
+        kit.deploy([group("b", "c")])
+        kit.advance("3h")
+
+        run = kit.only_run()
+        assert (run.status, run.output) == ("Completed", ["done", "done"])
+
+
+def test_a_function_that_was_removed_while_a_run_is_under_way() -> None:
+    with start_stepwell([old]) as kit:
+        kit.send("go")
+        kit.deploy([])
+        kit.advance("1h")
+
+        run = kit.runs("job")[0]
+        assert run.status == "Failed"
+        assert "function 'job' is not in this deployment" in str(run.error)
+        assert "deploy it again under this fn_id" in str(run.error)
+        assert kit.pump.dead_letters() == kit.pump.in_flight() == 0
+
+
+def test_a_function_that_was_removed_before_its_run_began() -> None:
+    @function(fn_id="caller", trigger=TriggerEvent(event="call"))
+    def caller(ctx: Context) -> str:
+        try:
+            ctx.step.invoke("ask", function=old)
+        except StepError as error:
+            return error.message
+        return "?"
+
+    with start_stepwell([old, caller]) as kit:
+        kit.send_only("call")
+        kit.pump.deliver_event()
+        kit.pump.deliver_work()
+        kit.deploy([caller])
+        kit.drain()
+
+        assert "function 'job' is not in this deployment" in str(kit.only_run(caller).output)
+
+
+def test_a_cancellation_that_is_added_counts_for_new_runs_only() -> None:
+    @function(fn_id="job", trigger=TriggerEvent(event="go"), cancel=Cancel(event="stop"))
+    def cancellable(ctx: Context) -> None:
+        ctx.step.sleep("nap", "1h")
+
+    with start_stepwell([old]) as kit:
+        kit.send("go")
+        kit.deploy([cancellable])
+        kit.send("go")
+        kit.send("stop")
+        kit.advance("2h")
+
+        assert [run.status for run in kit.runs()] == ["Completed", "Cancelled"]
+
+
+def test_what_a_first_delivery_decided_holds_for_the_second() -> None:
+    @function(fn_id="extra", trigger=TriggerEvent(event="go"))
+    def extra(_ctx: Context) -> None: ...
+
+    with start_stepwell([old]) as kit:
+        kit.send_only("go")
+        held = kit.pump.hold("events")
+        assert kit.pump.deliver("events", held, acknowledge=False)
+        kit.deploy([old, extra])
+        assert kit.pump.deliver("events", held)
+        kit.drain()
+
+        assert [run.function_id for run in kit.runs()] == ["job"]
