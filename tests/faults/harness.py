@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults import observe
 from tests.faults.emulator import Emulator
-from tests.faults.injector import READS, Mode, Point
-from tests.faults.scenarios import Scenario, enter
+from tests.faults.injector import READS, Mode, Point, Rule
+from tests.faults.scenarios import SETTINGS, Scenario, enter
 from tests.faults.world import World
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """The undisturbed execution."""
+class Played:
+    """An execution: its world at the end, and what it looked like when its script was over and at the very end."""
 
     world: World
-    picture: observe.Picture
+    after_script: observe.Picture
+    at_end: observe.Picture
+
+
+@dataclass(frozen=True)
+class Baseline(Played):
+    """The undisturbed execution."""
+
     calls: tuple[str, ...]
 
     def points(self) -> list[Point]:
@@ -34,50 +42,70 @@ class Disturbed(AssertionError):
     """The undisturbed execution is not as it should be."""
 
 
-def play(emulator: Emulator, scenario: Scenario, point: Point | None = None, *, duplicate: bool = False) -> World:
-    """One execution to its end."""
+def play(
+    emulator: Emulator,
+    scenario: Scenario,
+    point: Point | None = None,
+    *,
+    rules: Sequence[Rule] = (),
+    duplicate: bool = False,
+) -> Played:
+    """One execution to its end. When the script is over, everything must have happened: what only a time-out or
+    on_collect brings about later has been delayed by the fault."""
     world = World(
         emulator,
         scenario.functions,
         remaining_ms=scenario.remaining_ms,
         arm_ticks=scenario.arm_ticks,
         duplicate=duplicate,
+        settings=SETTINGS,
     )
     world.injector.point = point
+    world.injector.rules += rules
     enter(world)
     scenario.script(world)
-    if not scenario.open_runs:
-        world.finish()
-    return world
+    after_script = at_end = observe.picture(world, scenario.inert)
+    if not scenario.open_runs and world.finish():
+        at_end = observe.picture(world, scenario.inert)
+    return Played(world, after_script, at_end)
 
 
 def undisturbed(emulator: Emulator, scenario: Scenario) -> Baseline:
     """Raises Disturbed."""
-    world = play(emulator, scenario)
-    found = observe.problems(world, open_runs=scenario.open_runs)
+    played = play(emulator, scenario)
+    found = observe.problems(played.world, open_runs=scenario.open_runs)
     if found:
         raise Disturbed(f"scenario {scenario.name!r}, undisturbed: " + "; ".join(found))
-    return Baseline(world, observe.picture(world, scenario.inert), tuple(world.injector.calls))
+    return Baseline(played.world, played.after_script, played.at_end, tuple(played.world.injector.calls))
 
 
 def crash(emulator: Emulator, scenario: Scenario, baseline: Baseline, point: Point) -> list[str]:
     """The scenario with this fault: what is not as it is without."""
     try:
-        world = play(emulator, scenario, point)
-        if world.injector.fired is None:
+        played = play(emulator, scenario, point)
+        if played.world.injector.fired is None:
             return [f"call {point.call} never happened"]
-        return compare(world, scenario, baseline)
+        return compare(played, scenario, baseline)
     except Exception:
         return [traceback.format_exc(limit=-6)]
 
 
-def compare(world: World, scenario: Scenario, baseline: Baseline) -> list[str]:
+def compare(played: Played, scenario: Scenario, baseline: Baseline) -> list[str]:
     """How an execution differs from the undisturbed one."""
-    found = observe.problems(world, open_runs=scenario.open_runs)
-    seen = observe.picture(world, scenario.inert)
-    for part, wanted in baseline.picture.items():
-        found += [f"{part}, missing: {text}" for text in wanted if text not in seen[part]]
-        found += [f"{part}, surplus: {text}" for text in seen[part] if text not in wanted]
-        if len(wanted) != len(seen[part]):
-            found.append(f"{len(seen[part])} {part}, not {len(wanted)}")
-    return found + observe.execution_problems(world, baseline.world)
+    found = observe.problems(played.world, open_runs=scenario.open_runs)
+    found += _differences(played.at_end, baseline.at_end)
+    if not found:
+        found += [
+            "when the script was over: " + text for text in _differences(played.after_script, baseline.after_script)
+        ]
+    return found + observe.execution_problems(played.world, baseline.world)
+
+
+def _differences(seen: observe.Picture, wanted: observe.Picture) -> list[str]:
+    found = []
+    for part, texts in wanted.items():
+        found += [f"{part}, missing: {text}" for text in texts if text not in seen[part]]
+        found += [f"{part}, surplus: {text}" for text in seen[part] if text not in texts]
+        if len(texts) != len(seen[part]):
+            found.append(f"{len(seen[part])} {part}, not {len(texts)}")
+    return found

@@ -1,8 +1,8 @@
 """Small scenarios that together use everything a function can do. Each is a few functions and a script.
 
 Step names are unique within a scenario. What a step does is decided by its durable attempt number alone, so that a
-repeated execution does the same. Conditions' time-outs are far longer than the minutes that a recovery takes, except
-where timing out is the point.
+repeated execution does the same. Every sleep, backoff and time-out is longer than the minutes that a recovery takes:
+else a redelivered turn would find it due by the clock, and nobody would notice that its message was never sent.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from chalicelib.sdk import (
 )
 from tests.faults.world import World
 
+# Of retries: longer than a recovery, shorter than what goes to the timers table.
+SETTINGS = {"RETRY_TABLE": "10m"}
 SAME_USER = "async.data.user == event.data.user"
 USER = {"user": "u1"}
 _current: list[World] = []
@@ -224,7 +226,7 @@ def hourly(ctx: Context) -> str:
 @function(fn_id="large", trigger=TriggerEvent(event="t/large"))
 def large(ctx: Context) -> int:
     big: str = run(ctx, "grow", "x" * 40_000)
-    ctx.step.sleep("pause", "10s")
+    ctx.step.sleep("pause", "10m")
     return len(big) + len(ctx.event.data["text"])
 
 
@@ -294,10 +296,10 @@ def _collected(world: World) -> None:
 _ALL = (
     Scenario("steps", (three_steps,), _send("t/steps")),
     Scenario("batch", (three_steps, caught), _two_events),
-    Scenario("sleep near", (asleep,), _send("t/sleep", {"for": "10s"}, then="5m")),
+    Scenario("sleep near", (asleep,), _send("t/sleep", {"for": "10m"}, then="20m")),
     Scenario("sleep far", (asleep,), _send("t/sleep", {"for": "3d"}, then="4d"), arm_ticks=True),
     Scenario("wait fulfilled", (waiter,), _two("t/wait", {"name": "t/answer", "data": {**USER, "n": 1}})),
-    Scenario("wait timed out near", (waiter,), _send("t/wait", {**USER, "for": "30s"}, then="10m")),
+    Scenario("wait timed out near", (waiter,), _send("t/wait", {**USER, "for": "10m"}, then="20m")),
     Scenario("wait timed out far", (waiter,), _send("t/wait", {**USER, "for": "2h"}, then="3h")),
     Scenario("wait goes on", (waiter,), _send("t/wait", {**USER, "for": "30d"}), open_runs=1),
     Scenario("two waits", (two_waits,), _wait_twice),
@@ -306,11 +308,11 @@ _ALL = (
     Scenario("cancel between steps", (between,), _send("t/between"), inert=frozenset({"stopped-in"})),
     Scenario("cancel overtakes", (cancellable,), _overtaking),
     Scenario("cancel by api", (cancellable,), _api_cancel),
-    Scenario("step retried", (flaky_step,), _send("t/flaky", then="5m")),
+    Scenario("step retried", (flaky_step,), _send("t/flaky", then="30m")),
     Scenario("step failed, caught", (caught,), _send("t/caught")),
-    Scenario("function retried", (flaky_function,), _send("t/flaky-function", then="5m")),
-    Scenario("function fails", tuple(f for f in (doomed, doomed.on_failure) if f), _send("t/doomed", then="5m")),
-    Scenario("parallel", (parallel,), _send("t/parallel", then="5m")),
+    Scenario("function retried", (flaky_function,), _send("t/flaky-function", then="30m")),
+    Scenario("function fails", tuple(f for f in (doomed, doomed.on_failure) if f), _send("t/doomed", then="30m")),
+    Scenario("parallel", (parallel,), _send("t/parallel", then="30m")),
     Scenario("invoke", (caller, callee), _send("t/call", {"pass": {"a": 1}})),
     Scenario("invoke fails", (caller, callee), _send("t/call", {"pass": {"fail": True}})),
     Scenario("invoke times out", (caller, callee), _send("t/call", {"pass": {"slow": "2h"}, "for": "10m"}, then="4h")),
@@ -318,7 +320,7 @@ _ALL = (
     Scenario("same id", (three_steps,), _same_id),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
-    Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="5m")),
+    Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),
     Scenario("collected", (forgotten,), _collected),
 )
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

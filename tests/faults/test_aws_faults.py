@@ -6,60 +6,53 @@ from __future__ import annotations
 import pytest
 
 from tests.faults import observe
+from tests.faults.conftest import BaselineOf
 from tests.faults.emulator import Emulator
-from tests.faults.harness import compare, undisturbed
-from tests.faults.injector import Refusal, Rule
+from tests.faults.harness import Played, compare, play
+from tests.faults.injector import Refusal
 from tests.faults.rules import refuse, refuse_all_transactions, small_pages
-from tests.faults.scenarios import SCENARIOS, Scenario, enter
+from tests.faults.scenarios import SCENARIOS, SETTINGS, enter
 from tests.faults.world import World
 
 THROTTLED = Refusal(400, "ProvisionedThroughputExceededException")
 BROKEN = Refusal(500, "InternalServerError")
 UNAVAILABLE = Refusal(503, "ServiceUnavailable")
+_REFUSALS = (THROTTLED, BROKEN, UNAVAILABLE)
 # Botocore itself tries four times.
 _TRIES = 4
 
 
-def _disturbed(emulator: Emulator, scenario: Scenario, *rules: Rule) -> World:
-    world = World(emulator, scenario.functions, remaining_ms=scenario.remaining_ms, arm_ticks=scenario.arm_ticks)
-    world.injector.rules += rules
-    enter(world)
-    scenario.script(world)
-    if not scenario.open_runs:
-        world.finish()
-    return world
-
-
 @pytest.mark.parametrize("name", list(SCENARIOS))
-def test_reads_may_come_in_small_pages(emulator: Emulator, name: str) -> None:
+def test_reads_may_come_in_small_pages(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     scenario = SCENARIOS[name]
-    baseline = undisturbed(emulator, scenario)
-    world = _disturbed(emulator, scenario, small_pages)
-    assert compare(world, scenario, baseline) == []
-    assert len(world.injector.calls) > len(baseline.calls)
+    baseline = baseline_of(scenario.name)
+    played = play(emulator, scenario, rules=[small_pages])
+    assert compare(played, scenario, baseline) == []
+    assert len(played.world.injector.calls) > len(baseline.calls)
 
 
 @pytest.mark.parametrize("name", ["wait fulfilled", "cancel waiting", "two waits", "parallel", "sleep far"])
-def test_a_transaction_that_conflicts_is_tried_again(emulator: Emulator, name: str) -> None:
+def test_a_transaction_that_conflicts_is_tried_again(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     scenario = SCENARIOS[name]
-    baseline = undisturbed(emulator, scenario)
-    world = _disturbed(emulator, scenario, refuse_all_transactions(2))
-    assert compare(world, scenario, baseline) == []
-    assert len(world.injector.calls) > len(baseline.calls)
+    baseline = baseline_of(scenario.name)
+    played = play(emulator, scenario, rules=[refuse_all_transactions(2)])
+    assert compare(played, scenario, baseline) == []
+    assert len(played.world.injector.calls) > len(baseline.calls)
 
 
 @pytest.mark.parametrize("name", ["wait fulfilled", "cancel waiting", "parallel"])
-def test_a_transaction_that_never_gets_through_sends_its_message_back(emulator: Emulator, name: str) -> None:
+def test_a_transaction_that_never_gets_through_sends_its_message_back(
+    emulator: Emulator, baseline_of: BaselineOf, name: str
+) -> None:
     """Six conflicts are more than the room tries; the message's next delivery gets through."""
     scenario = SCENARIOS[name]
-    baseline = undisturbed(emulator, scenario)
-    world = _disturbed(emulator, scenario, refuse_all_transactions(6))
-    found = [text for text in compare(world, scenario, baseline) if " ran " not in text]
+    baseline = baseline_of(scenario.name)
+    played = play(emulator, scenario, rules=[refuse_all_transactions(6)])
+    found = [text for text in compare(played, scenario, baseline) if " ran " not in text]
     assert found == []
-    assert any("error" in result for result in world.results)
+    assert any("error" in result for result in played.world.results)
 
 
-@pytest.mark.parametrize("refusal", [THROTTLED, BROKEN, UNAVAILABLE], ids=lambda refusal: str(refusal.code))
 @pytest.mark.parametrize(
     ("name", "operation"),
     [
@@ -71,33 +64,33 @@ def test_a_transaction_that_never_gets_through_sends_its_message_back(emulator: 
         ("parallel", "dynamodb.UpdateItem"),
     ],
 )
-def test_refused_calls_do_no_harm(emulator: Emulator, name: str, operation: str, refusal: Refusal) -> None:
+def test_refused_calls_do_no_harm(emulator: Emulator, baseline_of: BaselineOf, name: str, operation: str) -> None:
     """Each of the first calls in turn is refused for longer than botocore insists."""
     scenario = SCENARIOS[name]
-    baseline = undisturbed(emulator, scenario)
+    baseline = baseline_of(scenario.name)
     for skip in range(sum(call == operation for call in baseline.calls)):
-        world = _disturbed(emulator, scenario, refuse(operation, refusal, times=_TRIES, skip=skip))
-        assert any("error" in result for result in world.results), f"call {skip} was not refused"
-        world.watch.extra_allowed.update(world.executions.keys())
-        assert compare(world, scenario, baseline) == [], f"call {skip}"
+        refusal = _REFUSALS[skip % len(_REFUSALS)]
+        played = play(emulator, scenario, rules=[refuse(operation, refusal, times=_TRIES, skip=skip)])
+        assert any("error" in result for result in played.world.results), f"call {skip} was not refused"
+        played.world.watch.extra_allowed.update(played.world.executions.keys())
+        assert compare(played, scenario, baseline) == [], f"call {skip}"
 
 
 @pytest.mark.parametrize("name", ["steps", "hand-over", "parallel", "wait fulfilled", "sleep near", "invoke"])
-def test_a_send_that_fails_is_made_good(emulator: Emulator, name: str) -> None:
+def test_a_send_that_fails_is_made_good(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     scenario = SCENARIOS[name]
-    baseline = undisturbed(emulator, scenario)
+    baseline = baseline_of(scenario.name)
     sends = [call for call in baseline.calls if call in ("sqs.SendMessage", "sqs.SendMessageBatch")]
-    # The first one is the client's own request, which is answered with an error.
-    for skip in range(1, len(sends)):
-        world = _disturbed(emulator, scenario, refuse("sqs.SendMessage", UNAVAILABLE, times=_TRIES, skip=skip))
-        world.watch.extra_allowed.update(world.executions.keys())
-        assert compare(world, scenario, baseline) == [], f"send {skip}"
+    for skip in range(len(sends)):
+        played = play(emulator, scenario, rules=[refuse("sqs.SendMessage", UNAVAILABLE, times=_TRIES, skip=skip)])
+        played.world.watch.extra_allowed.update(played.world.executions.keys())
+        assert compare(played, scenario, baseline) == [], f"send {skip}"
 
 
-def test_what_failed_comes_back_alone_and_soon(emulator: Emulator) -> None:
+def test_what_failed_comes_back_alone_and_soon(emulator: Emulator, baseline_of: BaselineOf) -> None:
     scenario = SCENARIOS["batch"]
-    baseline = undisturbed(emulator, scenario)
-    world = World(emulator, scenario.functions)
+    baseline = baseline_of(scenario.name)
+    world = World(emulator, scenario.functions, settings=SETTINGS)
     enter(world)
     # The second event's record cannot be written.
     puts = [number for number, call in enumerate(baseline.calls) if call == "dynamodb.PutItem"]
@@ -109,13 +102,13 @@ def test_what_failed_comes_back_alone_and_soon(emulator: Emulator) -> None:
     assert '"t/caught"' in left.body
     assert left.visible_at - world.now_ms <= 2_000
     world.settle()
-    world.finish()
-    assert compare(world, scenario, baseline) == []
+    seen = observe.picture(world)
+    assert compare(Played(world, seen, seen), scenario, baseline) == []
 
 
-def test_no_fault_hides_in_the_comparison(emulator: Emulator) -> None:
+def test_no_fault_hides_in_the_comparison(emulator: Emulator, baseline_of: BaselineOf) -> None:
     """Two scenarios that differ are seen to differ."""
-    baseline = undisturbed(emulator, SCENARIOS["steps"])
-    world = _disturbed(emulator, SCENARIOS["sleep near"])
-    assert compare(world, SCENARIOS["steps"], baseline)
-    assert observe.problems(world) == []
+    baseline = baseline_of("steps")
+    played = play(emulator, SCENARIOS["sleep near"])
+    assert compare(played, SCENARIOS["steps"], baseline)
+    assert observe.problems(played.world) == []

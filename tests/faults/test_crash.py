@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.conftest import BaselineOf
 from tests.faults.emulator import Emulator
-from tests.faults.harness import Baseline, crash, undisturbed
+from tests.faults.harness import Baseline, crash
 from tests.faults.scenarios import SCENARIOS
 
-_WHOLE = ("wait fulfilled", "parallel")
-_EVERY = 13
+_WHOLE = ("steps", "wait fulfilled")
+_EVERY = 17
 
 
 def _check(emulator: Emulator, name: str, baseline: Baseline, first: int, every: int) -> None:
@@ -22,11 +23,11 @@ def _check(emulator: Emulator, name: str, baseline: Baseline, first: int, every:
 
 
 @pytest.mark.parametrize("name", _WHOLE)
-def test_every_point(emulator: Emulator, name: str) -> None:
-    _check(emulator, name, undisturbed(emulator, SCENARIOS[name]), 0, 1)
+def test_every_point(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
+    _check(emulator, name, baseline_of(name), 0, 1)
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in _WHOLE])
-def test_some_points(emulator: Emulator, name: str) -> None:
+def test_some_points(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     # Another offset for each scenario, so that every mode and place is met somewhere.
-    _check(emulator, name, undisturbed(emulator, SCENARIOS[name]), len(name) % _EVERY, _EVERY)
+    _check(emulator, name, baseline_of(name), len(name) % _EVERY, _EVERY)

@@ -196,9 +196,12 @@ class World:
     def accept(self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, **fields: Any) -> None:
         """Send without letting anything follow."""
         raw: Any = {"name": name, "data": data or {}, **fields} if isinstance(name, str) else name
-        while not self.invoke(lambda p: ingest.accept(p.services, p.reception, raw)):
-            if self.injector.had_effect:
+        answers: list[ingest.Accepted] = []
+        for _ in range(_ROUNDS):
+            self.invoke(lambda p: answers.append(ingest.accept(p.services, p.reception, raw)))
+            if answers[-1].fault is None if answers else self.injector.had_effect:
                 return
+        raise NotAtRest("events are never accepted")
 
     def from_outside(self, name: str, data: dict[str, Any]) -> None:
         """Another process, in which nothing fails, takes an event in and carries out all that it causes."""
@@ -246,16 +249,16 @@ class World:
             self._move_to(min(self._next_ms(), target))
             self.settle()
 
-    def finish(self) -> None:
-        """Let all come that is still to come."""
+    def finish(self) -> bool:
+        """Let all come that is still to come; whether anything came."""
         horizon = self.now_ms + _HORIZON_MS
         self.settle()
-        for _ in range(_ROUNDS):
+        for waited in range(_ROUNDS):
             if not self.emulator.messages() and not self._timers():
-                return
+                return waited > 0
             moment = self._next_ms()
             if moment > horizon:
-                return
+                return waited > 0
             self._move_to(moment)
             self.settle()
         raise NotAtRest("there is always something more to come")
