@@ -16,6 +16,8 @@ from chalicelib.wiring import Platform
 
 _LONGEST_BACKOFF_S = 30
 _FALLBACK_TIME_MS = 60_000
+# With less than this left, no further message of a batch is begun: a timeout would acknowledge none of them.
+_RESERVE_MS = 15_000
 
 
 class BatchFailed(StepwellError):
@@ -75,6 +77,8 @@ def _each(
     for record in records:
         delivery = _delivery(platform, record, context)
         try:
+            if record is not records[0] and delivery.deadline_ms - platform.clock.now_ms() < _RESERVE_MS:
+                raise Deferred("the batch's time ran short before this message", visible_in_s=1)
             handle(platform, unpack(record["body"], platform.room.payloads), delivery)
         except Exception as error:
             failed[record["messageId"]] = str(error)

@@ -125,14 +125,18 @@ class DynamoRuns(DynamoSteps):
             raise LeaseLost("the lease was lost before the turn began") from None
 
     def poke(self, run_id: str, now_ms: int) -> bool:
+        live = f"{_OPEN} AND attribute_exists(lo) AND lu >= :now"
+        later = "(attribute_not_exists(news) OR news < :now)"
         try:
-            self._update(
-                run_id,
-                "SET ver = ver + :one, news = :now",
-                f"{_OPEN} AND attribute_exists(lo) AND lu >= :now",
-                one=1,
-                now=now_ms,
-            )
+            self._update(run_id, "SET ver = ver + :one, news = :now", f"{live} AND {later}", one=1, now=now_ms)
+        except ConditionFailed as lost:
+            if lost.item is None or lost.item.get("news", 0) < now_ms:
+                return False
+        else:
+            return True
+        try:
+            # The news of a clock that is ahead of this one stand: time does not go back.
+            self._update(run_id, "SET ver = ver + :one", live, one=1, now=now_ms)
         except ConditionFailed:
             return False
         return True

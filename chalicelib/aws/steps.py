@@ -79,7 +79,10 @@ class DynamoSteps:
             condition="attribute_not_exists(st) AND lo = :owner AND ln = :nonce AND lu >= :now",
             values={"owner": owner.message_id, "nonce": owner.nonce, "now": now_ms},
         )
-        put = self._put(run_id, step, "attribute_not_exists(pk)", {})
+        # A step that was retried may have become a wait: the code changed. A planned one may have begun already.
+        waits = step.status is StepStatus.WAITING
+        condition = "attribute_not_exists(pk) OR st = :retrying" if waits else "attribute_not_exists(pk)"
+        put = self._put(run_id, step, condition, {"retrying": StepStatus.RETRYING.value} if waits else {})
         rows = [pause_write(self._pauses_table, pause) for pause in pauses]
         try:
             self._dynamo.transact([head, put, *rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -136,6 +137,17 @@ def _too_deep(value: object, limit: int) -> bool:
         if len(stack) > limit:
             return True
     return False
+
+
+def measure(raw: object) -> int:
+    """The size of an event as compact JSON, in bytes. Raises InvalidEvent for what is no JSON value."""
+    try:
+        return len(json.dumps(raw, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
+    except (UnicodeEncodeError, RecursionError):
+        raise InvalidEvent("the event holds text that is not valid Unicode, or is nested too deeply") from None
+    except (ValueError, TypeError) as error:
+        # JSON's own 1e999 reads as infinity, too.
+        raise InvalidEvent(f"the event holds what is not a JSON value: {error}") from None
 
 
 def validate(raw: object, size_bytes: int) -> IncomingEvent:

@@ -12,7 +12,7 @@ from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
 from chalicelib.core.events import Event
-from chalicelib.core.steps import Cause, PauseKey, StepRecord
+from chalicelib.core.steps import FUNCTION_ENTRY, Cause, PauseKey, StepRecord
 
 
 class RunStatus(StrEnum):
@@ -154,6 +154,7 @@ class Reason(StrEnum):
     LEASE_RAN_OUT = "its lease ran out"
     NEVER_BEGAN = "it never began"
     TIMER_MISSED = "a timer was missed"
+    STANDS_STILL = "it waits for nothing"
 
 
 SETTLE_GRACE_MS = 2 * limits.MINUTE_MS
@@ -174,20 +175,22 @@ def overdue(head: RunHead, now_ms: int) -> Reason | None:
         return Reason.LEASE_RAN_OUT if head.lease_until_ms + LEASE_GRACE_MS < now_ms else None
     if head.begun_at_ms is None:
         return Reason.NEVER_BEGAN if head.seed.created_at_ms + BEGIN_GRACE_MS < now_ms else None
-    if head.wake_at_ms is not None and head.wake_at_ms + TIMER_GRACE_MS < now_ms:
-        return Reason.TIMER_MISSED
-    return None
+    if head.wake_at_ms is None:
+        return Reason.STANDS_STILL if head.begun_at_ms + BEGIN_GRACE_MS < now_ms else None
+    return Reason.TIMER_MISSED if head.wake_at_ms + TIMER_GRACE_MS < now_ms else None
 
 
 def wake_at_ms(steps: dict[str, StepRecord], now_ms: int) -> int | None:
     """When a run that is suspended now should next be looked at: its earliest timer, or an hour from now while
     planned steps are out (their own messages drive them; this is the safety net)."""
     times = []
-    for step in steps.values():
+    for key, step in steps.items():
         if step.status.is_final:
             continue
         if step.wake_at_ms is not None and step.wake_at_ms > now_ms:
             times.append(step.wake_at_ms)
         elif step.plan.planned:
             times.append(now_ms + PLANNED_SAFETY_MS)
+        elif key != FUNCTION_ENTRY:
+            times.append(now_ms)  # It has come due since the turn looked; its message is on the way.
     return min(times, default=None)

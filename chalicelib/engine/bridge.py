@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from chalicelib.core import events, ids
+from chalicelib.core.clock import from_iso
 from chalicelib.core.errors import InvalidEvent
 from chalicelib.core.events import Event
 from chalicelib.core.messages import EventMessage
@@ -23,15 +24,25 @@ def read(body: str, sent_at_ms: int) -> EventMessage:
     """
     try:
         envelope = json.loads(body)
-    except ValueError:
-        raise InvalidEvent("the message is not JSON") from None
+    except (ValueError, RecursionError):
+        raise InvalidEvent("the message is not JSON, or is nested too deeply") from None
+    if not isinstance(envelope, dict):
+        raise InvalidEvent("the message is not an envelope of EventBridge")
     raw = {"name": envelope.get("detail-type"), "data": envelope.get("detail"), "id": envelope.get("id")}
-    incoming = events.validate(raw, len(body.encode()))
-    entropy = hashlib.sha256(str(envelope.get("id", body)).encode()).digest()
+    incoming = events.validate(raw, events.measure(raw))
+    entropy = hashlib.sha256(str(envelope.get("id", body)).encode("utf-8", "replace")).digest()
     event = Event.accept(
         incoming,
-        internal_id=ids.event_id(sent_at_ms, incoming.name, entropy),
+        # In the envelope's own time: the bus may deliver it twice, and a redrive sends it anew.
+        internal_id=ids.event_id(_time_ms(envelope.get("time"), sent_at_ms), incoming.name, entropy),
         received_at_us=sent_at_ms * 1000,
         source=f"eventbridge:{envelope.get('source', '')}",
     )
     return EventMessage(event=event)
+
+
+def _time_ms(time: object, sent_at_ms: int) -> int:
+    try:
+        return max(0, from_iso(str(time)))
+    except (ValueError, OverflowError):
+        return sent_at_ms

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chalicelib.core import limits
-from chalicelib.core.messages import TurnMessage
+from chalicelib.core.messages import EventMessage, LifecycleMessage, TurnMessage
 from chalicelib.core.pauses import Pause, PauseKind
-from chalicelib.core.runs import RunHead, overdue
+from chalicelib.core.runs import Reason, RunHead, overdue
 from chalicelib.engine.services import Services, logger
 
 OPEN_SHARDS = 8
@@ -48,8 +48,28 @@ def _poke_if_overdue(s: Services, head: RunHead) -> bool:
         "run was forgotten",
         extra={"run_id": head.run_id, "function_id": head.seed.fn_id, "reason": reason.value},
     )
-    s.queues.send_work(TurnMessage(run_id=head.run_id))
+    if reason is not Reason.NEVER_BEGAN or not _send_start_again(s, head):
+        s.queues.send_work(TurnMessage(run_id=head.run_id))
     s.runs.mark_poked(head.run_id, s.clock.now_ms())
+    return True
+
+
+def _send_start_again(s: Services, head: RunHead) -> bool:
+    """A run that never began may not have looked back for what cancelled it: its event's message does both again."""
+    record = s.events.get(head.seed.event_id)
+    if record is None:
+        return False
+    if record.from_run is not None:
+        s.queues.send_events([LifecycleMessage(run_id=record.from_run, name=record.event.name)])
+        return True
+    targeted = record.invoker is not None or record.cron is not None
+    message = EventMessage(
+        event=record.event,
+        target=head.seed.fn_id if targeted else None,
+        invoker=record.invoker,
+        cron=record.cron,
+    )
+    s.queues.send_events([message])
     return True
 
 

@@ -21,6 +21,15 @@ def keep_until(s: Services, run: Run, due_ms: int) -> None:
         run.head = run.head.model_copy(update={"expires_at_s": stamp_s(s, due_ms)})
 
 
+def keep_all(s: Services, run: Run, wake_at_ms: int | None) -> None:
+    """Before a run suspends: every record reaches as far as the head does, and past the next wake-up. A planned step
+    may have been put with an earlier stamp while the turn registered a longer wait."""
+    if wake_at_ms is not None:
+        keep_until(s, run, wake_at_ms)
+    if any(step.expires_at_s < run.head.expires_at_s for step in run.steps.values()):
+        s.runs.extend_expiry(run.head.run_id, run.head.expires_at_s)
+
+
 def stamped(s: Services, run: Run, step: StepRecord) -> StepRecord:
     """The step with its stamp: as far ahead as the other records of its run, and as its own timer needs."""
     stamp = max(stamp_s(s, max(s.clock.now_ms(), step.wake_at_ms or 0)), run.head.expires_at_s)

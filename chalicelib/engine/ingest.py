@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ def accept(s: Services, reception: ReceptionClock, raw: object) -> Accepted:
     messages, refusals = [], []
     for index, item in enumerate(items):
         try:
-            incoming = events.validate(item, _size(item))
+            incoming = events.validate(item, events.measure(item))
         except InvalidEvent as error:
             refusals.append(Refusal(index, str(error)))
             continue
@@ -89,13 +88,6 @@ def _send(s: Services, messages: Sequence[EventMessage], refusals: tuple[Refusal
     return Accepted(tuple(sent), refusals)
 
 
-def _size(item: object) -> int:
-    try:
-        return len(json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode())
-    except (UnicodeEncodeError, RecursionError):
-        raise InvalidEvent("the event holds text that is not valid Unicode, or is nested too deeply") from None
-
-
 def step_sender(
     s: Callable[[], Services], reception: ReceptionClock
 ) -> Callable[[str, str, list[dict[str, Any]]], list[str]]:
@@ -108,7 +100,7 @@ def step_sender(
         base_ms = ids.ulid_time_ms(run_id)
         messages = []
         for index, raw in enumerate(raws):
-            incoming = events.validate(raw, _size(raw))
+            incoming = events.validate(raw, events.measure(raw))
             internal_id = ids.step_event_id(run_id, step_id, index, incoming.name, base_ms)
             received_us = reception.next_us(services.clock.now_ms())
             event = Event.accept(incoming, internal_id=internal_id, received_at_us=received_us, source="step")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from chalicelib.core.calls import ErrorInfo
@@ -64,7 +65,9 @@ def _resume(s: Services, pause: Pause, event: Event) -> None:
         step_id=pause.step_id,
         at_ms=now,
     )
-    outcome = StepOutcome(ended_at_ms=now, output=event.payload(), cause=cause_of(event))
+    payload = event.payload()
+    size = len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
+    outcome = StepOutcome(ended_at_ms=now, output=payload, cause=cause_of(event), size_bytes=size)
     resumed = s.runs.resume(effect, outcome)
     if resumed:
         logger.info(
@@ -76,11 +79,11 @@ def _resume(s: Services, pause: Pause, event: Event) -> None:
                 "event_name": event.name,
             },
         )
-        # Before the rows go: without them, a redelivered event would not find the wait whose turn it still owes.
-        s.queues.send_work(TurnMessage(run_id=pause.run_id))
     step = s.runs.get_step(pause.run_id, pause.step_id)
     if step is None or step.status.is_final:
-        # Whoever ended the wait may have died before this: its rows are of no more use to anyone.
+        # Whoever ended the wait, this event or another, may have died before it sent the turn. So the turn comes
+        # first: without the rows, its own redelivery would not find the wait any more.
+        s.queues.send_work(TurnMessage(run_id=pause.run_id))
         rows = (pause.key,) if step is None else step.plan.pauses
         s.pauses.remove(rows)
         cleanup.remove_timer(s, step)

@@ -23,9 +23,11 @@ from chalicelib.core.steps import (
     TimerKey,
 )
 from chalicelib.engine.expiry import keep_until, stamped
-from chalicelib.engine.outcomes import attempt_of, exceeded, finished_step, gone_steps, next_attempt_ms
+from chalicelib.engine.outcomes import attempt_of, changed_kind, exceeded, finished_step, gone_steps, next_attempt_ms
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import schedule
+
+_WAITING = StepStatus.WAITING
 
 
 class Operator:
@@ -35,6 +37,8 @@ class Operator:
         self._s = s
         self._run = run
         self._owner = owner
+        # Set when the code contradicts what is recorded, so that the run cannot go on.
+        self.conflict: ErrorInfo | None = None
         # Told with the next step that is recorded.
         self._warnings: tuple[str, ...] = ()
 
@@ -45,6 +49,9 @@ class Operator:
         for op in reply.ops:
             known = self._run.steps.get(op.id)
             match op.op:
+                case Opcode.STEP_RUN | Opcode.STEP_FAILED | Opcode.STEP_ERROR if known and known.status is _WAITING:
+                    self.conflict = changed_kind(known)
+                    return False
                 case Opcode.STEP_RUN | Opcode.STEP_FAILED | Opcode.STEP_ERROR:
                     self._ran(op, known, max_attempts)
                 case _ if known is not None and (known.status is not StepStatus.RETRYING or known.plan.planned):
@@ -60,15 +67,18 @@ class Operator:
         return any(step.status.is_final and key not in before for key, step in self._run.steps.items())
 
     def fail_killed_steps(self, reply: Operations) -> bool:
-        """The steps that the function would run next killed their process each time: they fail for good."""
-        ended = False
-        for op in reply.ops:
-            known = self._run.steps.get(op.id)
-            if op.op is Opcode.STEP_PLANNED and (known is None or not known.plan.planned):
-                error = exceeded(op.name)
-                self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=error), known)
-                ended = True
-        return ended
+        """The step that the function would run next killed its process each time: it fails for good.
+
+        Several operations are a group, which no turn runs itself: whatever died, died before it.
+        """
+        if len(reply.ops) != 1 or reply.ops[0].op is not Opcode.STEP_PLANNED:
+            return False
+        op = reply.ops[0]
+        known = self._run.steps.get(op.id)
+        if known is not None and known.plan.planned:
+            return False
+        self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=exceeded(op.name)), known)
+        return True
 
     def _plan_of(self, op: Operation, kind: StepKind, now_ms: int) -> StepPlan:
         warnings, self._warnings = self._warnings, ()

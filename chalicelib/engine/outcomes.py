@@ -59,3 +59,12 @@ def gone_steps(run: Run, unseen: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     listed = ", ".join(repr(name) for name in names[:5])
     return (f"the code changed while the run was under way: it no longer has the recorded steps {listed}",)
+
+
+def changed_kind(step: StepRecord) -> ErrorInfo:
+    """The error of a run whose code now runs a step that is recorded as waiting."""
+    return ErrorInfo.of(
+        "StepChanged",
+        f"the step {step.plan.name!r} was registered as {step.plan.kind.value} and is now run: the code changed while "
+        "the run was under way; give the new step another id",
+    )

@@ -3,6 +3,8 @@ turn is sent (DESIGN, "Work")."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chalicelib.core import limits
 from chalicelib.core.calls import CallRequest, Opcode, Operation, Operations, Raised, Reply
 from chalicelib.core.errors import Deferred, InfrastructureError
@@ -43,6 +45,11 @@ def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Deliv
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
     step = _lease(s, run, message, owner, delivery)
     if step is None:
+        return
+    if step.failures > message.attempt:
+        # A copy of this message made the attempt meanwhile; the next one has its time.
+        s.runs.drop_step_lease(message.run_id, message.step_id, owner)
+        _send_attempt(s, message, step)
         return
     try:
         _run_step(s, run, message, step)
@@ -111,8 +118,12 @@ def _operation(reply: Reply, step: StepRecord, now_ms: int) -> Operation | None:
             started_at_ms=now_ms,
         )
     if isinstance(reply, Operations):
+        found = next((op for op in reply.ops if op.id == step.id), None)
+        if found is not None and found.op is Opcode.STEP_NOT_FOUND:
+            # The function decides its way by more than events and steps; another attempt may come there.
+            return replace(found, op=Opcode.STEP_ERROR, name=step.plan.name, retriable=True, started_at_ms=now_ms)
         ran = (Opcode.STEP_RUN, Opcode.STEP_ERROR, Opcode.STEP_FAILED)
-        return next((op for op in reply.ops if op.id == step.id and op.op in ran), None)
+        return found if found is not None and found.op in ran else None
     return None
 
 

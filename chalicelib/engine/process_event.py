@@ -39,11 +39,13 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
 
 
 def _go_on(s: Services, event: Event) -> None:
-    """An earlier delivery may have died while it settled a run that the event cancelled. Its pauses may be gone by then,
+    """An earlier delivery may have died while it settled a run that the event cancelled. Its pauses may be gone,
     so the run is found by the marker of its cancellation."""
-    for effect in s.events.effects(event.internal_id):
-        if effect.kind is EffectKind.CANCELLED:
-            settle.settle(s, effect.run_id)
+    effects = s.events.effects(event.internal_id)
+    cancelled = [effect.run_id for effect in effects if effect.kind is EffectKind.CANCELLED]
+    for head in s.runs.heads(cancelled):
+        if not head.settled:
+            settle.settle(s, head.run_id)
 
 
 def _carry_out(s: Services, event: Event, stored: EventRecord) -> None:

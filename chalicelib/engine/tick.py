@@ -35,19 +35,28 @@ def move_timers(s: Services, deadline_ms: int) -> int:
     first = mark = timers.first_bucket(stored, now)
     moved = 0
     for bucket in range(first, timers.bucket_of(now + timers.LOOKAHEAD_MS) + 1):
-        found = sum(_move_shard(s, bucket, shard, deadline_ms) for shard in range(timers.SHARDS))
-        moved += found
-        mark = timers.next_mark(bucket, found == 0, mark, now)
-        if s.clock.now_ms() > deadline_ms - _RESERVE_MS:
-            break
+        is_empty = True
+        for shard in range(timers.SHARDS):
+            found = _move_shard(s, bucket, shard, deadline_ms)
+            if found is None:
+                break
+            is_empty = is_empty and found == 0
+            moved += found
+        else:
+            mark = timers.next_mark(bucket, is_empty, mark, now)
+            continue
+        break  # Out of time: what was not read may not be passed.
     if stored is None or mark != int(stored):
         s.timers.set_mark(TIMER_MARK, str(mark))
     return moved
 
 
-def _move_shard(s: Services, bucket: int, shard: int, deadline_ms: int) -> int:
+def _move_shard(s: Services, bucket: int, shard: int, deadline_ms: int) -> int | None:
+    """How many timers were moved; None when time ran out before all that are due were read."""
     found = 0
-    while s.clock.now_ms() <= deadline_ms - _RESERVE_MS:
+    while True:
+        if s.clock.now_ms() > deadline_ms - _RESERVE_MS:
+            return None
         now = s.clock.now_ms()
         due = s.timers.in_bucket(bucket, shard, now + timers.LOOKAHEAD_MS, _PAGE)
         for timer in due:
@@ -56,8 +65,7 @@ def _move_shard(s: Services, bucket: int, shard: int, deadline_ms: int) -> int:
             s.timers.remove([timer.key for timer in due])
         found += len(due)
         if len(due) < _PAGE:
-            break
-    return found
+            return found
 
 
 def start_schedules(s: Services) -> None:

@@ -10,6 +10,7 @@ from chalicelib.core.messages import TurnMessage
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
 from chalicelib.engine import function_errors, settle, waking
+from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
 from chalicelib.engine.outcomes import gone_steps
@@ -121,13 +122,10 @@ class _Turn:
                 if went_on is None:
                     return
                 if went_on:
-                    if self._has_ended():
-                        return
-                    if self._deadline_ms - self._s.clock.now_ms() < self._s.settings.hand_over_below_ms:
-                        self._hand_over()
+                    if self._has_ended() or self._is_out_of_time():
                         return
                     continue
-            if self._suspend():
+            if self._suspend() or self._is_out_of_time():
                 return
             operator = Operator(self._s, self._run, self._owner)
 
@@ -165,7 +163,8 @@ class _Turn:
         reply = self._s.driver.call(request)
         if plan_only and isinstance(reply, Operations):
             self._starts = 1
-            return operator.fail_killed_steps(reply)
+            failed = operator.fail_killed_steps(reply)
+            return operator.carry_out(reply, max_attempts) or failed
         return self._answer(operator, reply, started_at_ms, max_attempts)
 
     def _answer(self, operator: Operator, reply: Reply, started_at_ms: int, max_attempts: int) -> bool | None:
@@ -188,7 +187,11 @@ class _Turn:
                 if unknown or not reply.ops:
                     self._end(RunStatus.FAILED, error=_unexpected(reply))
                     return None
-                return operator.carry_out(reply, max_attempts)
+                went_on = operator.carry_out(reply, max_attempts)
+                if operator.conflict is not None:
+                    self._end(RunStatus.FAILED, error=operator.conflict)
+                    return None
+                return went_on
 
     def _over_limits(self) -> bool:
         used = count(self._run.steps)
@@ -241,15 +244,22 @@ class _Turn:
     def _suspend(self) -> bool:
         """Give the lease back; False when there is news, which has then been read."""
         wake = wake_at_ms(self._run.steps, self._now_ms())
+        keep_all(self._s, self._run, wake)
         head = self._s.runs.release(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
         if head is None:
             return True
         if head.ending is not None:
             settle.settle(self._s, head.run_id)
             return True
-        self._version, self._news_at_ms = head.version, head.news_at_ms
+        self._version, self._news_at_ms = head.version, max(self._news_at_ms, head.news_at_ms)
         self._run = self._load()
         return False
+
+    def _is_out_of_time(self) -> bool:
+        if self._deadline_ms - self._s.clock.now_ms() >= self._s.settings.hand_over_below_ms:
+            return False
+        self._hand_over()
+        return True
 
     def _hand_over(self) -> None:
         """Release first, then send: a turn that came while we held the lease would only poke us."""

@@ -30,8 +30,18 @@ class Failure:
 
 def describe(error: BaseException, now_ms: int) -> Failure:
     """What the exception means. Errors of ours that are the user's mistakes are never retried."""
+    try:
+        return _describe(error, now_ms)
+    except Exception as broken:  # A user's subclass of our errors may lack what ours hold.
+        text = f"{_message(error)} (the rest of it cannot be read: {type(broken).__name__})"
+        return Failure(ErrorInfo.of(_clean(type(error).__name__), _clean(text)), retriable=False)
+
+
+def _describe(error: BaseException, now_ms: int) -> Failure:
     if isinstance(error, StepError):
-        return Failure(ErrorInfo.of(error.name, error.message, error.stack), retriable=False)
+        kept = None if error.stack is None else _clean(str(error.stack))
+        info = ErrorInfo.of(_clean(str(error.name)), _clean(str(error.message)), kept)
+        return Failure(info, retriable=False)
     stack = None if error.__traceback__ is None else _clean(_stack(error))
     info = ErrorInfo.of(_clean(type(error).__name__), _clean(_message(error)), stack)
     if isinstance(error, RetryAfterError):

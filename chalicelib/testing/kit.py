@@ -34,6 +34,7 @@ from chalicelib.testing.pump import INVOCATION_MS, Pump
 from chalicelib.testing.stubs import Stub, StubbingDriver
 from chalicelib.wiring import Platform
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 
@@ -203,7 +204,9 @@ class Stepwell:
         self.pump.drain()
 
     def _move_to(self, moment_ms: int) -> None:
-        self._traveller.move_to(datetime.fromtimestamp(moment_ms / 1000, tz=UTC), tick=False)
+        # In the middle of the millisecond: as a float of seconds its beginning may fall into the one before.
+        moment = _EPOCH + timedelta(milliseconds=moment_ms, microseconds=500)
+        self._traveller.move_to(moment, tick=False)
 
     def _next_ms(self, now_ms: int) -> int:
         """When something may happen next: a timer, a schedule, a message that comes back."""
