@@ -33,7 +33,7 @@ def costs() -> Meter:
 def print_costs() -> None:
     later = costs()
     size = scenario.PAYLOAD_BYTES
-    say(f"A run of ten steps in a row; event data, each step's output and the run's output of {size} bytes as JSON")
+    say(f"A run of ten steps in a row; event data, each step's output and the run's output of {size} bytes, names of 32")
     say(f"{'purpose':<40}{'requests':>10}{'write units':>13}{'read units':>12}")
     for purpose, line in later.lines.items():
         say(f"{purpose:<40}{line.requests or '':>10}{line.writes or '':>13}{line.reads or '':>12}")
