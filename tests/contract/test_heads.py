@@ -209,6 +209,18 @@ def test_a_poke_reaches_a_live_lease_only(world: World) -> None:
     assert not world.room.runs.poke(world.new(), NOW_MS)
 
 
+def test_news_of_a_clock_that_is_ahead_stand_and_every_poke_counts(world: World) -> None:
+    run_id = build.run(world, leased=ME)
+
+    for now_ms in (NOW_MS + 500, NOW_MS, NOW_MS + 500):
+        assert world.room.runs.poke(run_id, now_ms)
+
+    head = build.head(world, run_id)
+    assert (head.version, head.news_at_ms) == (3, NOW_MS + 500)
+    world.room.runs.release(run_id, ME, version=3, wake_at_ms=None)
+    assert not world.room.runs.poke(run_id, NOW_MS)
+
+
 def test_a_release_on_the_version_held_gives_the_lease_back(world: World) -> None:
     run_id = build.run(world, leased=ME)
 

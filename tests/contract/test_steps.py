@@ -135,6 +135,16 @@ def test_whoever_registers_a_step_that_is_there_is_told_what_is_there(world: Wor
     assert list(world.room.pauses.candidates(pause.key.key)) == []
 
 
+def test_a_wait_takes_the_place_of_a_step_that_was_retried_and_a_planned_step_does_not(world: World) -> None:
+    run_id = build.run(world, leased=ME)
+    world.room.runs.put_retry(run_id, build.retrying(1))
+    planned = StepRecord(id=STEP, status=StepStatus.PLANNED, plan=build.plan(planned=True))
+
+    assert same(world.room.runs.register(run_id, ME, planned, (), NOW_MS), build.retrying(1))
+    assert same(world.room.runs.register(run_id, ME, build.waiting(), (), NOW_MS), build.waiting())
+    assert same(stored(world, run_id), build.waiting())
+
+
 @pytest.mark.parametrize(
     ("who", "now_ms"), [(OTHER, NOW_MS), (MY_NEXT_DELIVERY, NOW_MS), (ME, LATER_MS + 1)], ids=["other", "nonce", "late"]
 )
