@@ -119,6 +119,11 @@ class Injector:
         finally:
             self._armed = False
 
+    @property
+    def has_sent(self) -> bool:
+        """Whether the call that failed put something into a queue all the same."""
+        return self.had_effect and self.fired is not None and self.fired.service == "sqs"
+
     def die(self) -> None:
         """Let the process die here. Raises Crash."""
         self.dead = True

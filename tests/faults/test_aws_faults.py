@@ -87,10 +87,14 @@ def test_a_send_that_fails_is_made_good(emulator: Emulator, baseline_of: Baselin
         assert compare(played, scenario, baseline) == [], f"send {skip}"
 
 
-def test_what_failed_comes_back_alone_and_soon(emulator: Emulator, baseline_of: BaselineOf) -> None:
+@pytest.mark.parametrize("partial_batches", ["0", "1"])
+def test_what_failed_comes_back_alone_and_soon(
+    emulator: Emulator, baseline_of: BaselineOf, partial_batches: str
+) -> None:
+    """Of a batch, whether or not the queue understands an answer that names what failed."""
     scenario = SCENARIOS["batch"]
     baseline = baseline_of(scenario.name)
-    world = World(emulator, scenario.functions, settings=SETTINGS)
+    world = World(emulator, scenario.functions, settings={**SETTINGS, "PARTIAL_BATCHES": partial_batches})
     enter(world)
     # The second event's record cannot be written.
     puts = [number for number, call in enumerate(baseline.calls) if call == "dynamodb.PutItem"]

@@ -199,7 +199,7 @@ class World:
         answers: list[ingest.Accepted] = []
         for _ in range(_ROUNDS):
             self.invoke(lambda p: answers.append(ingest.accept(p.services, p.reception, raw)))
-            if answers[-1].fault is None if answers else self.injector.had_effect:
+            if answers[-1].fault is None if answers else self.injector.has_sent:
                 return
         raise NotAtRest("events are never accepted")
 
