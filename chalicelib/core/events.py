@@ -134,7 +134,7 @@ def _too_deep(value: object, limit: int) -> bool:
                 break
         else:
             stack.pop()
-        if len(stack) > limit:
+        if len(stack) > limit + 1:  # The first stands for the value itself.
             return True
     return False
 
