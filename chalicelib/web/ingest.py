@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from chalice.app import Response
@@ -13,7 +13,9 @@ from chalice.app import Response
 from chalicelib.core.errors import InvalidEvent
 from chalicelib.engine import ingest
 from chalicelib.web.errors import problem
-from chalicelib.wiring import Platform
+
+if TYPE_CHECKING:
+    from chalicelib.wiring import Platform
 
 # API Gateway refuses bodies over 10 MB, Lambda requests over 6 MB.
 MAX_BODY_BYTES = 6 * 1024 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Response
@@ -13,7 +13,9 @@ from chalicelib.engine import query
 from chalicelib.web.errors import answered
 from chalicelib.web.ingest import accept_events
 from chalicelib.web.params import Params
-from chalicelib.wiring import Platform, platform
+
+if TYPE_CHECKING:
+    from chalicelib.wiring import Platform
 
 api = Blueprint(__name__)
 
@@ -31,6 +33,13 @@ ROUTES = {
     "DELETE /v1/runs/{id}": "cancel a run",
     "GET /health": "whether the service is there",
 }
+
+
+def platform() -> Platform:
+    """This process's platform. Imported late: loading the app costs nothing of AWS."""
+    from chalicelib import wiring
+
+    return wiring.platform()
 
 
 def _request() -> Any:

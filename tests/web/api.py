@@ -1,0 +1,86 @@
+"""The API as API Gateway calls it, on the test kit's platform."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from app import app
+from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerEvent, function
+from chalicelib.testing import Stepwell, start_stepwell
+from chalicelib.web import routes
+from infra.local.context import LambdaContext
+from infra.local.gateway import Request, answer_of, match, proxy_event
+
+
+@function(
+    fn_id="greet",
+    trigger=TriggerEvent(event="demo/greet", expression="event.data.size / event.data.parts < 10 || true"),
+    cancel=Cancel(event="demo/stop"),
+)
+def greet(ctx: Context) -> Any:
+    if ctx.event.data.get("wait"):
+        ctx.step.wait_for_event("wait", event="demo/go", timeout="1h")
+    if ctx.event.data.get("fail"):
+        raise NonRetriableError("as you wish")
+    return ctx.step.run("greet", lambda: f"Hello, {ctx.event.data.get('name')}!")
+
+
+@function(fn_id="count", trigger=TriggerEvent(event="demo/count", expression="event.data.a / event.data.b > 0"))
+def count(_ctx: Context) -> int:
+    return 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+
+
+class Api:
+    """Speaks HTTP to the app."""
+
+    def __init__(self, kit: Stepwell) -> None:
+        self.kit = kit
+
+    def call(self, method: str, path: str, body: bytes = b"", content_type: str | None = None) -> Answer:
+        headers = [("Host", "localhost")] + ([("Content-Type", content_type)] if content_type else [])
+        found = match(urlsplit(path).path, app.routes)
+        if found is None:
+            return Answer(404, {"error": f"There is no {path} here", "status": 404})
+        event = proxy_event(Request(method, path, headers, body), *found, app.api.binary_types)
+        answer = answer_of(app(event, LambdaContext("stepwell-api", 29.0)))
+        return Answer(answer.status, json.loads(answer.body) if answer.body else None)
+
+    def get(self, path: str) -> Answer:
+        return self.call("GET", path)
+
+    def data(self, path: str) -> Any:
+        """The data of a list or an object that must be there."""
+        answer = self.get(path)
+        assert answer.status == 200, answer
+        assert set(answer.body) == {"data", "metadata"}
+        assert "fetched_at" in answer.body["metadata"]
+        return answer.body["data"]
+
+    def send(self, payload: Any, key: str = "dev") -> Answer:
+        self.kit.advance_only(1)
+        answer = self.call("POST", f"/e/{key}", json.dumps(payload).encode(), "application/json")
+        self.kit.advance_only(1)
+        self.kit.drain()
+        return answer
+
+
+@contextlib.contextmanager
+def serve(**settings: str) -> Iterator[Api]:
+    with start_stepwell([greet, count], **settings) as kit:
+        before = routes.platform
+        routes.platform = lambda: kit.platform  # The process's platform is the kit's.
+        try:
+            yield Api(kit)
+        finally:
+            routes.platform = before

@@ -1,0 +1,23 @@
+"""The API in two configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.web.api import Api, serve
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """As in `make dev`: any event key is accepted."""
+    with serve() as started:
+        yield started
+
+
+@pytest.fixture
+def locked_api() -> Iterator[Api]:
+    """As deployed with two event keys."""
+    with serve(DEV="0", EVENT_KEYS="secret-1,secret-2") as started:
+        yield started
