@@ -14,7 +14,7 @@ from chalicelib.testing import Stepwell
 
 def items(kit: Stepwell, table: str) -> list[dict[str, Any]]:
     """All items of a table, with plain values."""
-    client = botocore.session.get_session().create_client("dynamodb")
+    client: Any = botocore.session.get_session().create_client("dynamodb")
     name = getattr(kit.platform.config, f"table_{table}")
     found = client.scan(TableName=name)["Items"]
     return [{key: _plain(value) for key, value in item.items()} for item in found]
@@ -22,7 +22,7 @@ def items(kit: Stepwell, table: str) -> list[dict[str, Any]]:
 
 def put_item(kit: Stepwell, table: str, item: dict[str, Any]) -> None:
     """Write one item as it is."""
-    client = botocore.session.get_session().create_client("dynamodb")
+    client: Any = botocore.session.get_session().create_client("dynamodb")
     typed = {key: {"N": str(value)} if isinstance(value, int) else {"S": value} for key, value in item.items()}
     client.put_item(TableName=getattr(kit.platform.config, f"table_{table}"), Item=typed)
 

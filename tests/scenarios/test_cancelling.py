@@ -112,7 +112,7 @@ def cancel_from_within(kit: Stepwell) -> None:
 
 
 def test_no_further_step_begins_after_a_cancellation_between_two_steps() -> None:
-    ran = []
+    ran: list[object] = []
 
     @function(fn_id="job", trigger=TriggerEvent(event="go"), cancel=Cancel(event="stop"))
     def job(ctx: Context) -> None:
@@ -148,7 +148,7 @@ def test_a_run_cancelled_in_its_last_step_stays_cancelled() -> None:
 
 
 def test_cancelled_while_a_step_waits_for_its_next_attempt() -> None:
-    ran = []
+    ran: list[object] = []
 
     def fail() -> None:
         ran.append(1)
@@ -168,7 +168,7 @@ def test_cancelled_while_a_step_waits_for_its_next_attempt() -> None:
 
 
 def test_cancelled_while_parallel_steps_run() -> None:
-    ran = []
+    ran: list[object] = []
 
     @function(fn_id="job", trigger=TriggerEvent(event="go"), cancel=Cancel(event="stop"))
     def job(ctx: Context) -> None:

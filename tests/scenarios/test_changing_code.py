@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from chalicelib.sdk import Cancel, Context, StepError, TriggerEvent, function
@@ -86,9 +87,8 @@ def test_a_parallel_step_that_is_gone() -> None:
     def group(*names: str) -> Any:
         @function(fn_id="wide", trigger=TriggerEvent(event="go"))
         def wide(ctx: Context) -> Any:
-            return ctx.group.parallel(
-                tuple(lambda name=name: ctx.step.run(name, fail_once) for name in names)  # type: ignore[misc]
-            )
+            found: tuple[str, ...] = ctx.group.parallel(tuple(partial(ctx.step.run, name, fail_once) for name in names))
+            return found
 
         return wide
 

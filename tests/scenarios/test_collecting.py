@@ -177,15 +177,11 @@ def test_a_pause_that_expired_fires_its_timeout() -> None:
     with start_stepwell([waiter]) as kit:
         kit.send("wait")
         run_id = kit.only_run().run_id
-        for item in items(kit, "timers"):
-            if item["pk"] != "marks":
-                kit.platform.services.timers.remove(
-                    [
-                        step.plan.timer
-                        for step in kit.platform.services.runs.load(run_id).steps.values()
-                        if step.plan.timer
-                    ]  # type: ignore[union-attr]
-                )
+        run_now = kit.platform.services.runs.load(run_id)
+        assert run_now is not None
+        timers = [step.plan.timer for step in run_now.steps.values() if step.plan.timer is not None]
+        assert timers
+        kit.platform.services.timers.remove(timers)
         kit.advance_only("3h30m")
         kit.platform.services.runs.mark_poked(run_id, kit.platform.clock.now_ms())  # Only the pause tells.
         kit.collect()

@@ -104,7 +104,7 @@ def test_none_for_runs_that_such_events_started() -> None:
 
 
 def test_on_failure() -> None:
-    seen = []
+    seen: list[object] = []
 
     def clean_up(ctx: Context) -> str:
         error = ctx.event.data["error"]["message"]

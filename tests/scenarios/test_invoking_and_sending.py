@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -126,12 +127,10 @@ def test_bad_arguments_fail_the_step_at_once(arguments: dict[str, Any], says: st
 def test_a_chain_and_a_fan_out_of_invocations() -> None:
     @function(fn_id="sum", trigger=TriggerEvent(event="sum"))
     def total(ctx: Context) -> int:
-        found = ctx.group.parallel(
-            tuple(
-                lambda n=n: ctx.step.invoke(f"price-{n}", function=quote, data={"count": n})  # type: ignore[misc]
-                for n in (1, 2, 3)
-            )
-        )
+        def ask(n: int) -> Any:
+            return ctx.step.invoke(f"price-{n}", function=quote, data={"count": n})
+
+        found: tuple[Any, ...] = ctx.group.parallel(tuple(partial(ask, n) for n in (1, 2, 3)))
         return sum(item["cents"] for item in found)
 
     with start_stepwell([price, quote, total]) as kit:
@@ -170,7 +169,7 @@ def test_events_that_a_step_sends() -> None:
 
 
 def test_a_sending_step_that_is_tried_again_sends_the_same_events() -> None:
-    calls = []
+    calls: list[object] = []
 
     @function(fn_id="sender", trigger=TriggerEvent(event="send"))
     def sender(ctx: Context) -> None:

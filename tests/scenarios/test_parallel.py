@@ -63,7 +63,7 @@ def test_one_fails_and_is_tried_again_while_the_others_are_done() -> None:
 
 
 def test_one_fails_for_good_when_all_have_ended() -> None:
-    done = []
+    done: list[object] = []
 
     def fail() -> None:
         raise NonRetriableError("broken")
@@ -71,11 +71,11 @@ def test_one_fails_for_good_when_all_have_ended() -> None:
     @function(fn_id="job", trigger=TriggerEvent(event="go"))
     def job(ctx: Context) -> Any:
         try:
-            return ctx.group.parallel(
+            return ctx.group.parallel(  # type: ignore[call-overload,misc,unused-ignore]
                 (
-                    lambda: ctx.step.run("bad", fail),
+                    lambda: ctx.step.run("bad", lambda: fail()),
                     lambda: ctx.step.sleep("slow", "1h"),
-                    lambda: ctx.step.run("good", done.append, 1),
+                    lambda: ctx.step.run("good", lambda: done.append(1)),
                 )
             )
         except StepError as error:
@@ -132,7 +132,7 @@ def test_waiting_sleeping_and_running_side_by_side() -> None:
 
 
 def test_sequences_within_a_group_do_not_wait_for_each_other() -> None:
-    order = []
+    order: list[str] = []
 
     @function(fn_id="job", trigger=TriggerEvent(event="go"))
     def job(ctx: Context) -> Any:

@@ -141,7 +141,7 @@ def test_non_retriable_ends_it_at_once() -> None:
 
 
 def test_code_outside_of_steps_is_retried_too_and_keeps_the_steps() -> None:
-    calls = []
+    calls: list[object] = []
 
     @function(fn_id="job", trigger=TriggerEvent(event="go"))
     def job(ctx: Context) -> str:

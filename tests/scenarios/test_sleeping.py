@@ -112,7 +112,7 @@ def test_what_is_refused(duration: Any, until: Any, says: str) -> None:
 
 
 def test_many_sleep_and_wake_in_order() -> None:
-    woke = []
+    woke: list[object] = []
 
     @function(fn_id="fn", trigger=TriggerEvent(event="go"))
     def fn(ctx: Context) -> None:

@@ -159,7 +159,7 @@ def test_what_is_kept_comes_back_as_it_was(output: Any) -> None:
 
 def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_STEPS", 12)
-    ran = []
+    ran: list[object] = []
 
     @function(fn_id="job", trigger=TriggerEvent(event="go"))
     def job(ctx: Context) -> None:
