@@ -14,6 +14,7 @@ from chalicelib.core import ids, limits
 from chalicelib.core.records import Effect, EventPage, EventRecord
 
 _MAX_NAMES = 1_000
+_MAX_PAGE = 100
 
 
 def effect_write(table: str, effect: Effect, expires_at_s: int) -> Write:
@@ -112,8 +113,10 @@ class DynamoEvents:
     def page(self, name: str, *, after: str, before: str, limit: int, newest_first: bool = True) -> EventPage:
         if after >= before:
             return EventPage(records=())  # DynamoDB refuses to look between ends the wrong way round.
+        # One more than is asked for, to know whether there are more.
+        page_size = min(limit + 1, _MAX_PAGE)
         rows = heapq.merge(
-            *(self._rows(partition, after, before, newest_first) for partition in keys.event_partitions(name)),
+            *(self._rows(one, after, before, newest_first, page_size) for one in keys.event_partitions(name)),
             key=lambda item: str(item["sk"]),
             reverse=newest_first,
         )
@@ -130,13 +133,13 @@ class DynamoEvents:
                 records.append(record)
         return EventPage(records=tuple(records))
 
-    def _rows(self, partition: str, after: str, before: str, newest_first: bool) -> Iterator[Item]:
+    def _rows(self, partition: str, after: str, before: str, newest_first: bool, page_size: int) -> Iterator[Item]:
         rows = self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :after AND :before",
             {"pk": partition, "after": after, "before": before},
             forward=not newest_first,
-            page_size=100,
+            page_size=page_size,
         )
         for item in rows:
             if item["sk"] in (after, before) or not ids.is_ulid(item["sk"]):

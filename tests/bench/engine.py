@@ -33,13 +33,15 @@ def costs() -> Meter:
 def print_costs() -> None:
     later = costs()
     size = scenario.PAYLOAD_BYTES
-    say(f"A run of ten steps in a row; event data, each step's output and the run's output of {size} bytes, names of 32")
-    say(f"{'purpose':<40}{'requests':>10}{'write units':>13}{'read units':>12}")
+    say(
+        f"A run of ten steps in a row; event data, each step's output and the run's output of {size} bytes, names of 32"
+    )
+    say(f"{'purpose':<40}{'requests':>10}{'write units':>13}")
     for purpose, line in later.lines.items():
-        say(f"{purpose:<40}{line.requests or '':>10}{line.writes or '':>13}{line.reads or '':>12}")
+        say(f"{purpose:<40}{line.requests or '':>10}{line.writes or '':>13}")
     audit = "audit (in the event's record)"
     say(f"{audit:<40}{'':>10}{0:>13}")
-    say(f"{'in all':<40}{'':>10}{later.total_writes():>13}{later.total_reads():>12}")
+    say(f"{'in all':<40}{'':>10}{later.total_writes():>13}")
     steps, run, sends = later.total_writes("step"), later.total_writes(), later.requests("sqs")
     say()
     say(f"write units of 10 steps           {steps:6.0f}   promised: 10")

@@ -1,7 +1,8 @@
-"""Counts what a platform asks of AWS: every request, its capacity units, and what it was for.
+"""Counts what a platform asks of AWS: every request, its write units, and what it was for.
 
 It listens on the botocore session that the platform's clients are made with, so nothing is missed and nothing of the
-platform is changed. The units are those that DynamoDB reports; ministack's are right, moto's are not.
+platform is changed. The units are those that DynamoDB reports: of writes ministack's are right; of reads they are not
+(any query counts as one unit), so reads are counted as requests.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import botocore.session
 
 from infra.local.settings import REGION
 
-_WITHOUT_CAPACITY = ("DescribeTable", "DescribeTimeToLive")
+_READS = ("GetItem", "Query", "BatchGetItem", "Scan")
 
 
 class EmulatorSession(botocore.session.Session):
@@ -41,7 +42,6 @@ class Line:
 
     requests: int = 0
     writes: float = 0.0
-    reads: float = 0.0
 
 
 @dataclass
@@ -69,9 +69,6 @@ class Meter:
         """Write units, of these purposes or of all."""
         return sum(line.writes for name, line in self.lines.items() if not purposes or name in purposes)
 
-    def total_reads(self) -> float:
-        return sum(line.reads for line in self.lines.values())
-
     def requests(self, prefix: str) -> int:
         """Requests whose purpose begins so."""
         return sum(line.requests for name, line in self.lines.items() if name.startswith(prefix))
@@ -79,7 +76,7 @@ class Meter:
     def _ask(self, **call: Any) -> None:
         params, model, context = call["params"], call["model"], call["context"]
         context["stepwell_bench"] = dict(params)
-        if model.service_model.service_name == "dynamodb" and model.name not in _WITHOUT_CAPACITY:
+        if model.service_model.service_name == "dynamodb" and model.name not in _READS:
             params["ReturnConsumedCapacity"] = "INDEXES"
 
     def _note_dynamodb(self, **call: Any) -> None:
@@ -89,16 +86,14 @@ class Meter:
         request = context["stepwell_bench"]
         purpose = purpose_of(model.name, request)
         self.log.append(f"{model.name}: {purpose}")
-        reads = model.name in ("GetItem", "Query", "BatchGetItem", "Scan")
         self.lines[purpose].requests += 1
+        if model.name in _READS:
+            return
         consumed = parsed.get("ConsumedCapacity", [])
         for part in consumed if isinstance(consumed, list) else [consumed]:
             indexes = {
                 name: float(one["CapacityUnits"]) for name, one in part.get("GlobalSecondaryIndexes", {}).items()
             }
-            if reads:
-                self.lines[purpose].reads += float(part["CapacityUnits"])
-                continue
             self.lines[purpose].writes += float(part["CapacityUnits"]) - sum(indexes.values())
             for name, units in indexes.items():
                 self.lines[f"index {name}, {purpose}"].writes += units

@@ -7,10 +7,14 @@ from collections import Counter
 
 import pytest
 
+from chalicelib.aws import keys
+from chalicelib.core import ids
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.engine import MAX_RUN_SENDS, MAX_RUN_WRITES
 from tests.bench.scenario import Bench
+from tests.contract import build
+from tests.contract.conftest import NOW_MS, World
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +83,15 @@ def test_the_name_of_an_event_is_written_once_a_day_and_process(aws: Cloud) -> N
 
     # The run's own event, and the one that tells its end.
     assert bench.meter.total_writes("event name (once a day and process)") == 2
+
+
+def test_a_page_of_events_reads_no_more_than_it_needs_of_each_shard(ministack: World) -> None:
+    name, read = ministack.name(), list[int]()
+    for number in range(60):
+        ministack.room.events.put(build.record(build.event(ministack, name, at_ms=NOW_MS + number)))
+    ministack.session.register("after-call.dynamodb.Query", lambda **call: read.append(call["parsed"]["ScannedCount"]))
+
+    page = ministack.again().events.page(name, after=ids.position(0), before=ids.position(NOW_MS * 2), limit=2)
+
+    assert len(page.records) == 2
+    assert read == [3] * keys.EVENT_SHARDS
