@@ -74,6 +74,9 @@ def undisturbed(emulator: Emulator, scenario: Scenario) -> Baseline:
     """Raises Disturbed."""
     played = play(emulator, scenario)
     found = observe.problems(played.world, open_runs=scenario.open_runs)
+    ends = tuple(sorted(run.head.status.value for run in observe.load_runs(played.world).values()))
+    if ends != scenario.ends:
+        found.append(f"the runs ended as {ends}, not {scenario.ends}")
     if found:
         raise Disturbed(f"scenario {scenario.name!r}, undisturbed: " + "; ".join(found))
     return Baseline(played.world, played.after_script, played.at_end, tuple(played.world.injector.calls))

@@ -34,7 +34,7 @@ _current: list[World] = []
 @dataclass(frozen=True)
 class Scenario:
     """`open_runs`: how many runs are still waiting at its end, as they should. `inert`: steps whose results come after
-    the end of their run, if they come at all."""
+    the end of their run, if they come at all. `ends`: the statuses of all runs when nothing is disturbed, in order."""
 
     name: str
     functions: tuple[Function[Any], ...]
@@ -43,6 +43,7 @@ class Scenario:
     arm_ticks: bool = False
     open_runs: int = 0
     inert: frozenset[str] = frozenset()
+    ends: tuple[str, ...] = ("Completed",)
 
 
 def enter(world: World) -> None:
@@ -293,30 +294,46 @@ def _collected(world: World) -> None:
     world.collect()
 
 
+_BOTH = ("Completed", "Completed")
+_ONE_FAILED = ("Completed", "Failed")
+_CANCELLED = ("Cancelled",)
+
 _ALL = (
     Scenario("steps", (three_steps,), _send("t/steps")),
-    Scenario("batch", (three_steps, caught), _two_events),
+    Scenario("batch", (three_steps, caught), _two_events, ends=_BOTH),
     Scenario("sleep near", (asleep,), _send("t/sleep", {"for": "10m"}, then="20m")),
     Scenario("sleep far", (asleep,), _send("t/sleep", {"for": "3d"}, then="4d"), arm_ticks=True),
     Scenario("wait fulfilled", (waiter,), _two("t/wait", {"name": "t/answer", "data": {**USER, "n": 1}})),
     Scenario("wait timed out near", (waiter,), _send("t/wait", {**USER, "for": "10m"}, then="20m")),
     Scenario("wait timed out far", (waiter,), _send("t/wait", {**USER, "for": "2h"}, then="3h")),
-    Scenario("wait goes on", (waiter,), _send("t/wait", {**USER, "for": "30d"}), open_runs=1),
+    Scenario("wait goes on", (waiter,), _send("t/wait", {**USER, "for": "30d"}), open_runs=1, ends=("Running",)),
     Scenario("two waits", (two_waits,), _wait_twice),
     Scenario("bad expression", (bad_wait,), _send("t/bad-wait")),
-    Scenario("cancel waiting", (cancellable,), _two("t/cancellable", {"name": "t/stop", "data": USER})),
-    Scenario("cancel between steps", (between,), _send("t/between"), inert=frozenset({"stopped-in"})),
-    Scenario("cancel overtakes", (cancellable,), _overtaking),
-    Scenario("cancel by api", (cancellable,), _api_cancel),
+    Scenario(
+        "cancel waiting", (cancellable,), _two("t/cancellable", {"name": "t/stop", "data": USER}), ends=_CANCELLED
+    ),
+    Scenario("cancel between steps", (between,), _send("t/between"), inert=frozenset({"stopped-in"}), ends=_CANCELLED),
+    Scenario("cancel overtakes", (cancellable,), _overtaking, ends=_CANCELLED),
+    Scenario("cancel by api", (cancellable,), _api_cancel, ends=_CANCELLED),
     Scenario("step retried", (flaky_step,), _send("t/flaky", then="30m")),
     Scenario("step failed, caught", (caught,), _send("t/caught")),
     Scenario("function retried", (flaky_function,), _send("t/flaky-function", then="30m")),
-    Scenario("function fails", tuple(f for f in (doomed, doomed.on_failure) if f), _send("t/doomed", then="30m")),
+    Scenario(
+        "function fails",
+        tuple(f for f in (doomed, doomed.on_failure) if f),
+        _send("t/doomed", then="30m"),
+        ends=_ONE_FAILED,
+    ),
     Scenario("parallel", (parallel,), _send("t/parallel", then="30m")),
-    Scenario("invoke", (caller, callee), _send("t/call", {"pass": {"a": 1}})),
-    Scenario("invoke fails", (caller, callee), _send("t/call", {"pass": {"fail": True}})),
-    Scenario("invoke times out", (caller, callee), _send("t/call", {"pass": {"slow": "2h"}, "for": "10m"}, then="4h")),
-    Scenario("send event", (sender, three_steps), _send("t/send")),
+    Scenario("invoke", (caller, callee), _send("t/call", {"pass": {"a": 1}}), ends=_BOTH),
+    Scenario("invoke fails", (caller, callee), _send("t/call", {"pass": {"fail": True}}), ends=_ONE_FAILED),
+    Scenario(
+        "invoke times out",
+        (caller, callee),
+        _send("t/call", {"pass": {"slow": "2h"}, "for": "10m"}, then="4h"),
+        ends=_BOTH,
+    ),
+    Scenario("send event", (sender, three_steps), _send("t/send"), ends=_BOTH),
     Scenario("same id", (three_steps,), _same_id),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
