@@ -36,7 +36,7 @@ def reminder(ctx: Context) -> str:
         ("order", {"cart": "1"}, "1h", "Completed"),
         ("order", {}, "1h", "Completed"),
         ("cart.emptied", {"cart": 1}, "1h", "Cancelled"),
-        ("cart.emptied", {"cart": 1}, "2h", "Cancelled"),
+        ("cart.emptied", {"cart": 1}, "1h59m59s", "Cancelled"),
         ("cart.emptied", {"cart": 1}, "2h1s", "Completed"),
         ("order", {"cart": 1}, "25h", "Completed"),
     ],

@@ -76,7 +76,7 @@ class Api:
 
 
 @contextlib.contextmanager
-def serve(**settings: str) -> Iterator[Api]:
+def serve(**settings: Any) -> Iterator[Api]:
     with start_stepwell([greet, count], **settings) as kit:
         before = routes.platform
         routes.platform = lambda: kit.platform  # The process's platform is the kit's.
