@@ -33,17 +33,24 @@ def conflicts(call_count: int) -> Refusal:
 
 
 def refuse_all_transactions(times: int) -> Rule:
-    """Each transaction conflicts so often before it is carried out."""
+    """Each transaction (by the items that it touches) conflicts so often before it is carried out."""
     seen = Counter[str]()
 
     def rule(call: Call, _: Answer) -> AWSResponse | None:
         if call.operation != "TransactWriteItems":
             return None
-        text = json.dumps(call.body, sort_keys=True)
-        seen[text] += 1
-        return conflicts(len(call.body["TransactItems"])).response(call) if seen[text] <= times else None
+        operations = call.body["TransactItems"]
+        touched = json.dumps([_touched(request) for operation in operations for request in operation.values()])
+        seen[touched] += 1
+        return conflicts(len(operations)).response(call) if seen[touched] <= times else None
 
     return rule
+
+
+def _touched(request: dict[str, Any]) -> list[Any]:
+    """The item that an operation is about: the rest differs from one delivery to the next."""
+    key = request.get("Key") or request["Item"]
+    return [request["TableName"], key["pk"], key["sk"]]
 
 
 def small_pages(call: Call, answer: Answer) -> AWSResponse | None:
