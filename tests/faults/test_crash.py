@@ -10,8 +10,8 @@ from tests.faults.harness import Baseline, crash
 from tests.faults.injector import Mode, Point
 from tests.faults.scenarios import SCENARIOS
 
-_WHOLE = ("steps", "wait fulfilled")
-_EVERY = 17
+_WHOLE = ("steps",)
+_EVERY = 41
 
 
 def _check(emulator: Emulator, name: str, baseline: Baseline, points: list[Point]) -> None:
