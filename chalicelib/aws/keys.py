@@ -22,10 +22,6 @@ def step(step_id: str) -> str:
     return _STEP + step_id
 
 
-def is_step(sk: str) -> bool:
-    return sk.startswith(_STEP)
-
-
 def step_id(sk: str) -> str:
     return sk.removeprefix(_STEP)
 

@@ -1,16 +1,9 @@
-"""Clocks: the system's, and one that can be moved ahead for local development."""
+"""The machine's clock, which local development can move ahead."""
 
 from __future__ import annotations
 
 import threading
 import time
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
 
 
 class ShiftableClock:
