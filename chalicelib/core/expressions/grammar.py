@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from chalicelib.core.errors import InvalidExpression
 
+from . import tables
 from .limits import Limits
 from .tokens import Token, invalid, position, tokenize
 
@@ -48,7 +49,23 @@ def _lark_token(parser: _Parser, token: Token, text: str) -> Any:
 @cache
 def _parser() -> _Parser:
     import lark
-    from lark.lexer import Lexer, PatternStr
+    from lark.lexer import PatternStr
+
+    lexer, grammar = _passing_lexer(), _grammar_file().read_text(encoding="utf-8")
+    built = tables.load(lexer, grammar) or _build(lexer, grammar)
+    names = {t.pattern.value: t.name for t in built.terminals if isinstance(t.pattern, PatternStr)}
+    return _Parser(built.parse, lark.Token, names)
+
+
+def save_tables() -> Path:
+    """Compute the parse tables for a deployment package; the file that holds them."""
+    grammar = _grammar_file().read_text(encoding="utf-8")
+    tables.save(_build(_passing_lexer(), grammar), grammar)
+    return tables.FILE
+
+
+def _passing_lexer() -> Any:
+    from lark.lexer import Lexer
 
     class Passing(Lexer):  # type: ignore[misc]
         """Hands on the tokens that are given to parse() in place of a text."""
@@ -59,17 +76,21 @@ def _parser() -> _Parser:
         def lex(self, tokens: Any) -> Iterator[Any]:
             yield from tokens
 
-    built = lark.Lark(
-        _grammar_file().read_text(encoding="utf-8"),
+    return Passing
+
+
+def _build(lexer: Any, grammar: str) -> Any:
+    import lark
+
+    return lark.Lark(
+        grammar,
         parser="lalr",
         start="expr",
-        lexer=Passing,
+        lexer=lexer,
         propagate_positions=True,
         maybe_placeholders=False,
         priority="invert",
     )
-    names = {t.pattern.value: t.name for t in built.terminals if isinstance(t.pattern, PatternStr)}
-    return _Parser(built.parse, lark.Token, names)
 
 
 def _grammar_file() -> Path:
