@@ -1,0 +1,1 @@
+"""Deploys a stage: settings, stack, chalice's configuration and policies, and the check of what AWS really has."""
