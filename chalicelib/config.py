@@ -35,6 +35,7 @@ class Config:
     event_keys: tuple[str, ...]
     retention_days: int
     hand_over_below_ms: int
+    max_receives: int
     retry_table_ms: tuple[int, ...] | None
     partial_batches: bool
     clock_offset_ms: int
@@ -74,6 +75,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         event_keys=tuple(key for key in optional("EVENT_KEYS").split(",") if key),
         retention_days=_retention(optional("RETENTION_DAYS", str(limits.DEFAULT_RETENTION_DAYS))),
         hand_over_below_ms=_duration("HAND_OVER_BELOW", optional("HAND_OVER_BELOW", "15s")),
+        max_receives=_number("MAX_RECEIVES", optional("MAX_RECEIVES", str(limits.MAX_RECEIVES))),
         retry_table_ms=tuple(_duration("RETRY_TABLE", part) for part in table.split(",")) if table else None,
         partial_batches=optional("PARTIAL_BATCHES") == "1",
         clock_offset_ms=_number("CLOCK_OFFSET_MS", optional("CLOCK_OFFSET_MS", "0")),

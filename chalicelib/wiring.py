@@ -66,6 +66,7 @@ def build(
     settings = EngineSettings(
         hand_over_below_ms=config.hand_over_below_ms,
         retention_days=config.retention_days,
+        max_receives=config.max_receives,
         retry_table_ms=config.retry_table_ms or retries.BACKOFF_MS,
         any_event_key=config.dev,
         event_keys=config.event_keys,

@@ -24,6 +24,7 @@ NEEDED = {
 def test_defaults() -> None:
     found = config.load(NEEDED)
     assert (found.stage, found.dev, found.event_keys, found.retention_days) == ("dev", False, (), 30)
+    assert found.max_receives == 10
     assert (found.hand_over_below_ms, found.retry_table_ms, found.partial_batches) == (15_000, None, False)
 
 
@@ -42,6 +43,7 @@ def test_what_is_missing_is_named(name: str) -> None:
         ("RETENTION_DAYS", "1e3", "at least 14"),
         ("RETENTION_DAYS", "9" * 5000, "at least 14"),
         ("HAND_OVER_BELOW", "soon", "write numbers with units"),
+        ("MAX_RECEIVES", "often", "must be a whole number"),
         ("RETRY_TABLE", "1s,,2s", "write numbers with units"),
         ("CLOCK_OFFSET_MS", "an hour", "must be a whole number"),
         ("CLOCK_OFFSET_MS", "²", "must be a whole number"),
