@@ -13,6 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
+from infra.local.emulator_gaps import close_gaps
 from infra.local.settings import ACCOUNT, HOST, REGION
 
 
@@ -47,6 +48,7 @@ def _stop_when_owner_goes() -> None:
 def main() -> None:
     """Serve until told to stop."""
     threading.Thread(target=_stop_when_owner_goes, daemon=True).start()
+    close_gaps()
     sys.argv = ["ministack"]
     runpy.run_module("ministack", run_name="__main__")
 

@@ -1,0 +1,127 @@
+"""What ministack lacks of the AWS that a deployment meets, put right from outside. Only the launcher uses it.
+
+Each patch says which gap it closes; one that ministack closes itself may go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def close_gaps() -> None:
+    """Patch the emulator in this process. Before it starts to serve; its environment must be set."""
+    _import_rest_apis()
+    _switch_compression_off()
+    _let_invocations_end()
+    _be_ready_at_once()
+
+
+def _import_rest_apis() -> None:
+    """ministack has an importer of OpenAPI documents, but no route to it: ImportRestApi and PutRestApi, by which
+    chalice makes its API and renews it."""
+    from ministack.services import apigateway_v1 as gateway
+
+    served: Callable[..., Awaitable[Answer]] = gateway.handle_request
+
+    async def handle_request(
+        method: str, path: str, headers: Any, body: bytes, query_params: Mapping[str, list[str]]
+    ) -> Answer:
+        parts = path.strip("/").split("/")
+        if method == "POST" and parts == ["restapis"] and _one(query_params, "mode") == "import":
+            kind = _one(query_params, "endpointConfigurationTypes") or "EDGE"
+            api_id = _imported(gateway, json.loads(body), {"endpointConfiguration": {"types": [kind]}})
+            return await served("GET", f"/restapis/{api_id}", headers, b"", {})
+        if method == "PUT" and len(parts) == 2 and parts[0] == "restapis" and parts[1] in gateway._rest_apis:
+            _overwrite(gateway, parts[1], json.loads(body))
+            return await served("GET", path, headers, b"", {})
+        return await served(method, path, headers, body, query_params)
+
+    gateway.handle_request = handle_request
+
+
+def _switch_compression_off() -> None:
+    """chalice patches an API's minimum compression size to the empty string, which is "off" on AWS. ministack stores
+    the string, and then boto3 cannot read the API any more."""
+    from ministack.services import apigateway_v1 as gateway
+
+    update: Callable[[str, dict[str, Any]], Answer] = gateway._update_rest_api
+
+    def update_rest_api(api_id: str, data: dict[str, Any]) -> Answer:
+        for operation in data.get("patchOperations", []):
+            if operation.get("path") == "/minimumCompressionSize":
+                operation["value"] = int(operation["value"]) if operation.get("value") else None
+        return update(api_id, data)
+
+    gateway._update_rest_api = update_rest_api
+
+
+def _one(query_params: Mapping[str, list[str]], name: str) -> str | None:
+    """A parameter's first value."""
+    return next(iter(query_params.get(name, [])), None)
+
+
+def _imported(gateway: Any, document: dict[str, Any], more: dict[str, Any]) -> str:
+    """A new API made from an OpenAPI document: its id."""
+    binary = document.get("x-amazon-apigateway-binary-media-types", [])
+    api_id: str = gateway._import_rest_api(document, {"binaryMediaTypes": binary, **more})
+    return api_id
+
+
+def _overwrite(gateway: Any, api_id: str, document: dict[str, Any]) -> None:
+    """The API's resources become the document's; its id, stages, deployments and tags stay."""
+    made = _imported(gateway, document, {})
+    gateway._resources[api_id] = gateway._resources[made]
+    gateway._authorizers_v1[api_id] = gateway._authorizers_v1[made]
+    for name in ("name", "version", "binaryMediaTypes"):
+        gateway._rest_apis[api_id][name] = gateway._rest_apis[made][name]
+    gateway._delete_rest_api(made)
+
+
+def _let_invocations_end() -> None:
+    """When a function's code or configuration changes, ministack kills its processes even in mid-invocation. On AWS
+    an invocation that has begun ends where it began, and only later ones meet the new code."""
+    from ministack.core import lambda_runtime as runtime
+    from ministack.services import lambda_svc
+
+    invalidate, release = runtime.invalidate_worker, runtime.release_worker
+
+    def invalidate_worker(func_name: str, qualifier: str | None = None, **scope: Any) -> None:
+        busy = _leased(runtime, func_name)
+        for worker in busy:
+            worker.outdated = True
+        with runtime._lock:
+            for pool in runtime._workers.values():
+                pool[:] = [worker for worker in pool if worker not in busy]
+        invalidate(func_name, qualifier=qualifier, **scope)
+
+    def release_worker(worker: Any) -> None:
+        release(worker)
+        if getattr(worker, "outdated", False):
+            runtime.kill_workers([worker])
+
+    for module in (runtime, lambda_svc):
+        module.invalidate_worker = invalidate_worker
+        module.release_worker = release_worker
+
+
+def _be_ready_at_once() -> None:
+    """Not a gap but a matter of time: ministack leaves a changed function pending for half a second, and a chalice
+    that meets a pending function looks again after five seconds, twice for each function."""
+    from ministack.services import lambda_svc
+
+    def settle(func_name: str, _delay_s: float) -> None:
+        config = lambda_svc._functions[func_name]["config"]
+        config |= {"State": "Active", "LastUpdateStatus": "Successful"}
+        config |= dict.fromkeys(("StateReason", "StateReasonCode"), "")
+
+    lambda_svc._schedule_state_transition = settle
+
+
+def _leased(runtime: Any, func_name: str) -> list[Any]:
+    """The processes of a function that are in an invocation."""
+    with runtime._lock:
+        return [w for pool in runtime._workers.values() for w in pool if w.in_use and w.func_name == func_name]
