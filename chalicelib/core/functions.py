@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -10,8 +13,21 @@ from chalicelib.core import limits
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import UserError
-from chalicelib.core.expressions import compile_expression
 from chalicelib.core.matching import validate_event_pattern
+
+
+_checked_before: ContextVar[bool] = ContextVar("checked_before", default=False)
+
+
+@contextmanager
+def checked_before() -> Iterator[None]:
+    """Functions made inside have their conditions taken as they are. Those of a deployment were checked when it was
+    packaged; to compile them again would cost each cold start the grammar."""
+    token = _checked_before.set(True)
+    try:
+        yield
+    finally:
+        _checked_before.reset(token)
 
 
 class _Config(BaseModel):
@@ -19,7 +35,9 @@ class _Config(BaseModel):
 
 
 def _checked_expression(text: str | None, roots: frozenset[str]) -> str | None:
-    if text is not None:
+    if text is not None and not _checked_before.get():
+        from chalicelib.core.expressions import compile_expression
+
         try:
             compile_expression(text, roots=roots)
         except UserError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ _MAX_FRAMES: Final = 30
 _MAX_CHAIN: Final = 5
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _OURS: Final = (str(_PACKAGE / "sdk"), str(_PACKAGE / "drivers"))
-_LOOP: Final = str(Path(asyncio.__file__).parent)
+_LOOP: Final = str(Path(traceback.__file__).parent / "asyncio")
 
 
 @dataclass(frozen=True)

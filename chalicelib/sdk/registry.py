@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from chalicelib.core.errors import InvalidFunction
-from chalicelib.core.functions import FunctionConfig
+from chalicelib.core.functions import FunctionConfig, checked_before
 from chalicelib.sdk.function import Function
 
 FUNCTIONS_PACKAGE = "chalicelib.functions"
@@ -45,12 +45,16 @@ class Registry:
         return tuple(self._functions[fn_id].config for fn_id in sorted(self._functions))
 
 
-def discover(package_name: str = FUNCTIONS_PACKAGE, *, fresh: bool = False) -> Registry:
+def discover(package_name: str = FUNCTIONS_PACKAGE, *, fresh: bool = False, packaged: bool = False) -> Registry:
     """Import every module of the package, and of the folders in it, and register the functions found there.
 
-    With `fresh`, modules imported earlier are imported anew; if that fails, the earlier ones stay. Raises
-    InvalidFunction naming the module and what is wrong with it.
+    With `fresh`, modules imported earlier are imported anew; if that fails, the earlier ones stay. With `packaged`,
+    conditions are not compiled: they were when the package was made (app.py). Raises InvalidFunction naming the
+    module and what is wrong with it.
     """
+    if packaged:
+        with checked_before():
+            return _discover(package_name)
     if not fresh:
         return _discover(package_name)
     earlier = _forget(package_name)

@@ -7,7 +7,6 @@ same lark from the same grammar; without it everything works, a tenth of a secon
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ FILE = Path(__file__).with_name("grammar.json")
 
 
 def _made_from(grammar: str) -> list[str]:
-    return [importlib.metadata.version("lark"), hashlib.sha256(grammar.encode()).hexdigest()]
+    import lark
+
+    return [lark.__version__, hashlib.sha256(grammar.encode()).hexdigest()]
 
 
 def save(built: Any, grammar: str, file: Path = FILE) -> None:

@@ -166,3 +166,25 @@ def test_a_registry_gives_functions_by_id() -> None:
 
 def test_the_examples_are_found() -> None:
     assert [config.id for config in discover().configs()] == ["hello", "onboarding", "trial"]
+
+
+BROKEN = (
+    HEAD + "@function(fn_id='f', trigger=TriggerEvent(event='e', expression='event.data.id =='))\ndef f(ctx): pass\n"
+)
+
+
+def test_a_broken_condition_is_found_when_the_package_is_made(project: Project) -> None:
+    project.write("broken.py", BROKEN)
+
+    with pytest.raises(InvalidFunction, match="ends too early"):
+        discover(PACKAGE)
+
+
+def test_a_packaged_deployment_does_not_compile_its_conditions_again(project: Project) -> None:
+    project.write("broken.py", BROKEN)
+
+    (config,) = discover(PACKAGE, packaged=True).configs()
+
+    assert config.id == "f"
+    with pytest.raises(InvalidFunction):  # Only there: whatever is made later is checked.
+        discover(PACKAGE, fresh=True)
