@@ -15,7 +15,6 @@ from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import UserError
 from chalicelib.core.matching import validate_event_pattern
 
-
 _checked_before: ContextVar[bool] = ContextVar("checked_before", default=False)
 
 
