@@ -13,6 +13,7 @@ from chalicelib.core.errors import InvalidDuration, StepwellError
 
 PREFIX = "STEPWELL_"
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 class ConfigurationError(StepwellError):
@@ -30,9 +31,12 @@ class Config:
     table_timers: str
     queue_events_url: str
     queue_work_url: str
+    dead_events_url: str
+    dead_work_url: str
     bucket: str
     dev: bool
-    event_keys: tuple[str, ...]
+    # Where the keys lie; not needed in development, where none are asked for.
+    keys_path: str
     retention_days: int
     hand_over_below_ms: int
     max_receives: int
@@ -45,6 +49,19 @@ class Config:
 def stage(environment: Mapping[str, str] = os.environ) -> str:
     """The stage, needed before anything else: queue names hold it."""
     return environment.get(PREFIX + "STAGE", "dev")
+
+
+def cors_origin(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The one origin whose pages may call the API, if any; needed when the routes are made.
+
+    Raises ConfigurationError.
+    """
+    value = environment.get(PREFIX + "CORS_ORIGIN", "")
+    if value and not _ORIGIN.fullmatch(value):
+        raise ConfigurationError(
+            f"{PREFIX}CORS_ORIGIN is {value!r}: it must be one origin, such as https://app.example.com"
+        )
+    return value or None
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Config:
@@ -62,6 +79,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         return environment.get(PREFIX + name, "") or default
 
     table = optional("RETRY_TABLE")
+    dev = optional("DEV") == "1"
     return Config(
         stage=stage(environment),
         table_events=required("TABLE_EVENTS"),
@@ -70,9 +88,11 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         table_timers=required("TABLE_TIMERS"),
         queue_events_url=required("QUEUE_EVENTS_URL"),
         queue_work_url=required("QUEUE_WORK_URL"),
+        dead_events_url=required("DEAD_EVENTS_URL"),
+        dead_work_url=required("DEAD_WORK_URL"),
         bucket=required("BUCKET"),
-        dev=optional("DEV") == "1",
-        event_keys=tuple(key for key in optional("EVENT_KEYS").split(",") if key),
+        dev=dev,
+        keys_path=optional("KEYS_PATH") if dev else required("KEYS_PATH"),
         retention_days=_retention(optional("RETENTION_DAYS", str(limits.DEFAULT_RETENTION_DAYS))),
         hand_over_below_ms=_duration("HAND_OVER_BELOW", optional("HAND_OVER_BELOW", "15s")),
         max_receives=_number("MAX_RECEIVES", optional("MAX_RECEIVES", str(limits.MAX_RECEIVES))),

@@ -18,6 +18,7 @@ from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
 from chalicelib.engine.expiry import stamp_s
+from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.services import Chance, EngineSettings, Services
 from chalicelib.sdk.registry import Registry, discover
 
@@ -31,6 +32,8 @@ class Platform:
     room: Room
     reception: ingest.ReceptionClock
     clock: ShiftableClock
+    # None in development: no key is asked for.
+    keyring: Keyring | None
 
     def wake_due(self) -> int:
         """After the clock was moved ahead: move timers, start schedules, and send a turn to every run that is due;
@@ -68,13 +71,11 @@ def build(
         retention_days=config.retention_days,
         max_receives=config.max_receives,
         retry_table_ms=config.retry_table_ms or retries.BACKOFF_MS,
-        any_event_key=config.dev,
-        event_keys=config.event_keys,
     )
     found = registry if registry is not None else discover()
     held: list[Services] = []
     reception = ingest.ReceptionClock()
-    furnished = room or furnish(_names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
+    furnished = room or furnish(names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
     services = Services(
         events=furnished.events,
         runs=furnished.runs,
@@ -88,10 +89,12 @@ def build(
         settings=settings,
     )
     held.append(services)
-    return Platform(config, services, furnished, reception, clock)
+    keyring = None if config.dev else Keyring(furnished.keys, clock)
+    return Platform(config, services, furnished, reception, clock, keyring)
 
 
-def _names(config: configuration.Config) -> Names:
+def names(config: configuration.Config) -> Names:
+    """What the configuration calls the parts of the room."""
     return Names(
         events=config.table_events,
         runs=config.table_runs,
@@ -99,7 +102,10 @@ def _names(config: configuration.Config) -> Names:
         timers=config.table_timers,
         events_queue_url=config.queue_events_url,
         work_queue_url=config.queue_work_url,
+        dead_events_url=config.dead_events_url,
+        dead_work_url=config.dead_work_url,
         bucket=config.bucket,
+        keys_path=config.keys_path,
     )
 
 

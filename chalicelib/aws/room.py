@@ -13,6 +13,7 @@ from chalicelib.aws.pauses import DynamoPauses
 from chalicelib.aws.payloads import Payloads
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.runs import DynamoRuns
+from chalicelib.aws.secrets import SsmKeys
 from chalicelib.aws.timers import DynamoTimers
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ class Names:
     timers: str
     events_queue_url: str
     work_queue_url: str
+    dead_events_url: str
+    dead_work_url: str
     bucket: str
+    keys_path: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Room:
     timers: DynamoTimers
     queues: SqsQueues
     payloads: Payloads
+    keys: SsmKeys
 
 
 def _client(session: Session, service: str) -> Any:
@@ -91,4 +96,5 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
             work_url=names.work_queue_url,
         ),
         payloads=payloads,
+        keys=SsmKeys(functools.cache(lambda: _client(made, "ssm")), names.keys_path),
     )

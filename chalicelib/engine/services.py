@@ -22,8 +22,6 @@ class EngineSettings:
     retention_days: int = limits.DEFAULT_RETENTION_DAYS
     max_receives: int = limits.MAX_RECEIVES
     retry_table_ms: Sequence[int] = retries.BACKOFF_MS
-    any_event_key: bool = False
-    event_keys: tuple[str, ...] = ()
 
     @property
     def retention_ms(self) -> int:

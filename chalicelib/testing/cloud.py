@@ -76,7 +76,10 @@ def create(session: Any) -> dict[str, str]:
         "STEPWELL_TABLE_TIMERS": f"stepwell-{STAGE}-timers",
         "STEPWELL_QUEUE_EVENTS_URL": urls["EventsQueue"],
         "STEPWELL_QUEUE_WORK_URL": urls["WorkQueue"],
+        "STEPWELL_DEAD_EVENTS_URL": urls["EventsDeadQueue"],
+        "STEPWELL_DEAD_WORK_URL": urls["WorkDeadQueue"],
         "STEPWELL_BUCKET": bucket,
+        "STEPWELL_KEYS_PATH": f"/stepwell/{STAGE}",
         "STEPWELL_DEV": "1",
     }
 

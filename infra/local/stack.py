@@ -108,6 +108,8 @@ def environment(endpoint: str, outputs: dict[str, str]) -> dict[str, str]:
         "STEPWELL_TABLE_TIMERS": outputs["TimersTableName"],
         "STEPWELL_QUEUE_EVENTS_URL": outputs["EventsQueueUrl"],
         "STEPWELL_QUEUE_WORK_URL": outputs["WorkQueueUrl"],
+        "STEPWELL_DEAD_EVENTS_URL": outputs["EventsDeadQueueUrl"],
+        "STEPWELL_DEAD_WORK_URL": outputs["WorkDeadQueueUrl"],
         "STEPWELL_BUCKET": outputs["PayloadBucketName"],
         "STEPWELL_BUS": outputs["EventBusName"],
         "STEPWELL_DEV": "1",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import config, wiring
-from chalicelib.aws.room import Names, furnish
+from chalicelib.aws.room import furnish
 from chalicelib.engine import ingest
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.sdk import Context, TriggerEvent, function
@@ -66,17 +66,8 @@ def start(aws: Cloud, count: int = 10, payload_bytes: int = PAYLOAD_BYTES) -> Be
     session, meter = EmulatorSession(aws.endpoint), Meter()
     meter.install(session)
     settings = config.load(aws.env)
-    names = Names(
-        events=settings.table_events,
-        runs=settings.table_runs,
-        pauses=settings.table_pauses,
-        timers=settings.table_timers,
-        events_queue_url=settings.queue_events_url,
-        work_queue_url=settings.queue_work_url,
-        bucket=settings.bucket,
-    )
     held: list[Platform] = []
-    room = furnish(names, lambda: stamp_s(held[0].services, held[0].clock.now_ms()), session)
+    room = furnish(wiring.names(settings), lambda: stamp_s(held[0].services, held[0].clock.now_ms()), session)
     held.append(wiring.build(settings, registry=Registry([steps_function(count, payload_bytes)]), room=room))
     pump = Pump(held[0], EmulatorSession(aws.endpoint).create_client("sqs"))
     return Bench(held[0], pump, meter)

@@ -15,8 +15,8 @@ import botocore.session
 import pytest
 from moto import mock_aws
 
-from chalicelib import config
-from chalicelib.aws.room import Names, Room, furnish
+from chalicelib import config, wiring
+from chalicelib.aws.room import Room, furnish
 from chalicelib.core import ids
 from chalicelib.testing import cloud as moto_cloud
 from infra.local import cloud
@@ -71,16 +71,7 @@ class World:
 
 
 def _furnish(settings: config.Config, session: botocore.session.Session) -> Room:
-    names = Names(
-        events=settings.table_events,
-        runs=settings.table_runs,
-        pauses=settings.table_pauses,
-        timers=settings.table_timers,
-        events_queue_url=settings.queue_events_url,
-        work_queue_url=settings.queue_work_url,
-        bucket=settings.bucket,
-    )
-    return furnish(names, lambda: STAMP_S, session)
+    return furnish(wiring.names(settings), lambda: STAMP_S, session)
 
 
 @pytest.fixture(scope="session")

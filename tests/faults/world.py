@@ -13,7 +13,7 @@ import botocore.session
 
 from chalicelib import config as configuration
 from chalicelib import deliveries, wiring
-from chalicelib.aws.room import Names, furnish
+from chalicelib.aws.room import furnish
 from chalicelib.core import limits, timers
 from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.crons import CronSchedule
@@ -96,18 +96,9 @@ class World:
         """A new process: nothing is remembered."""
         config = configuration.load(self._variables)
         chance = Chance(entropy=lambda: (next(self._entropy) << 32).to_bytes(10, "big"), jitter=lambda: 0.0)
-        names = Names(
-            events=config.table_events,
-            runs=config.table_runs,
-            pauses=config.table_pauses,
-            timers=config.table_timers,
-            events_queue_url=config.queue_events_url,
-            work_queue_url=config.queue_work_url,
-            bucket=config.bucket,
-        )
         held: list[Platform] = []
         room = furnish(
-            names,
+            wiring.names(config),
             lambda: stamp_s(held[0].services, held[0].clock.now_ms()),
             session=self._session if session is None else session,
         )

@@ -16,14 +16,17 @@ NEEDED = {
         "TABLE_TIMERS",
         "QUEUE_EVENTS_URL",
         "QUEUE_WORK_URL",
+        "DEAD_EVENTS_URL",
+        "DEAD_WORK_URL",
         "BUCKET",
+        "KEYS_PATH",
     )
 }
 
 
 def test_defaults() -> None:
     found = config.load(NEEDED)
-    assert (found.stage, found.dev, found.event_keys, found.retention_days) == ("dev", False, (), 30)
+    assert (found.stage, found.dev, found.keys_path, found.retention_days) == ("dev", False, "x", 30)
     assert found.max_receives == 10
     assert (found.hand_over_below_ms, found.retry_table_ms, found.partial_batches) == (15_000, None, False)
 
@@ -54,6 +57,19 @@ def test_what_cannot_be_used_is_named(name: str, value: str, says: str) -> None:
         config.load(NEEDED | {f"STEPWELL_{name}": value})
 
 
-def test_lists() -> None:
-    found = config.load(NEEDED | {"STEPWELL_EVENT_KEYS": "a,,b", "STEPWELL_RETRY_TABLE": "1s,1m30s"})
-    assert (found.event_keys, found.retry_table_ms) == (("a", "b"), (1_000, 90_000))
+def test_a_list_of_durations() -> None:
+    assert config.load(NEEDED | {"STEPWELL_RETRY_TABLE": "1s,1m30s"}).retry_table_ms == (1_000, 90_000)
+
+
+def test_development_needs_no_keys() -> None:
+    environment = {key: text for key, text in NEEDED.items() if key != "STEPWELL_KEYS_PATH"}
+    assert config.load(environment | {"STEPWELL_DEV": "1"}).keys_path == ""
+
+
+def test_pages_of_other_origins_are_let_in_only_when_one_is_named() -> None:
+    assert config.cors_origin({}) is None
+    for origin in ("https://app.example.com", "http://localhost:3000"):
+        assert config.cors_origin({"STEPWELL_CORS_ORIGIN": origin}) == origin
+    for wrong in ("*", "app.example.com", "https://app.example.com/", "https://a.example, https://b.example"):
+        with pytest.raises(ConfigurationError, match=r"STEPWELL_CORS_ORIGIN.*one origin"):
+            config.cors_origin({"STEPWELL_CORS_ORIGIN": wrong})

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.session
+
 from app import app
 from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
 from chalicelib.web import routes
 from infra.local.context import LambdaContext
 from infra.local.gateway import Request, answer_of, match, proxy_event
+
+SIGNING_KEY = "signkey-test-" + "0f" * 32
+OLD_SIGNING_KEY = "signkey-test-" + "a1" * 32
 
 
 @function(
@@ -55,6 +60,18 @@ class Api:
         event = proxy_event(Request(method, path, headers, body), *found, app.api.binary_types)
         answer = answer_of(app(event, LambdaContext("stepwell-api", 29.0)))
         return Answer(answer.status, json.loads(answer.body) if answer.body else None)
+
+    def set_keys(self, event_keys: list[str], signing_keys: list[str]) -> None:
+        """Put keys where a deployment has them."""
+        path = self.kit.platform.config.keys_path
+        for name, keys in (("event-keys", event_keys), ("signing-keys", signing_keys)):
+            self.client("ssm").put_parameter(
+                Name=f"{path}/{name}", Value="\n".join(keys), Type="SecureString", Overwrite=True
+            )
+
+    def client(self, service: str) -> Any:
+        """A client of the test's own."""
+        return botocore.session.get_session().create_client(service)
 
     def get(self, path: str) -> Answer:
         return self.call("GET", path)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.web.api import Api, serve
+from tests.web.api import OLD_SIGNING_KEY, SIGNING_KEY, Api, serve
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture
 def locked_api() -> Iterator[Api]:
-    """As deployed with two event keys."""
-    with serve(DEV="0", EVENT_KEYS="secret-1,secret-2") as started:
+    """As deployed, with two event keys and two signing keys."""
+    with serve(DEV="0") as started:
+        started.set_keys(["secret-1", "secret-2"], [SIGNING_KEY, OLD_SIGNING_KEY])
         yield started
