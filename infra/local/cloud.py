@@ -50,7 +50,7 @@ class Cloud:
 
     def stop(self) -> bool:
         """Stop, saving the state where it is kept; True when the emulator ended cleanly. Repeatable."""
-        clean = _stop(self.process)
+        clean = stop(self.process)
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
         return clean
@@ -74,13 +74,14 @@ def start(
     data_dir.mkdir(parents=True, exist_ok=True)
     log = log or data_dir / "emulator.log"
     chosen = port or free_port()
-    process = _spawn(chosen, data_dir, log, persist=scratch is None, hold=hold)
+    process: subprocess.Popen[bytes] | None = None
     try:
-        _await_ready(process, chosen, log)
+        process = spawn(chosen, data_dir, log, persist=scratch is None, hold=hold)
         endpoint = f"http://{HOST}:{chosen}"
         outputs = stack.deploy(endpoint, stage)
     except BaseException:
-        _stop(process)
+        if process is not None:
+            stop(process)
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -109,11 +110,22 @@ def _started_anew(path: Path) -> Iterator[int]:
         yield handle.fileno()
 
 
-def _spawn(port: int, data_dir: Path, log: Path, *, persist: bool, hold: tuple[int, ...]) -> subprocess.Popen[bytes]:
-    """The emulator in a session of its own; it stops by itself when its standard input closes."""
-    env = clean_environment(os.environ) | emulator.environment(port, data_dir, persist=persist)
+def spawn(
+    port: int,
+    data_dir: Path,
+    log: Path,
+    *,
+    persist: bool = False,
+    hold: tuple[int, ...] = (),
+    more: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """An empty emulator that answers, in a session of its own; it stops by itself when its standard input closes.
+
+    ``more`` is laid over its environment.
+    """
+    env = clean_environment(os.environ) | emulator.environment(port, data_dir, persist=persist) | dict(more or {})
     with _started_anew(log) as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "infra.local.emulator"],
             cwd=PROJECT,
             env=env,
@@ -123,6 +135,12 @@ def _spawn(port: int, data_dir: Path, log: Path, *, persist: bool, hold: tuple[i
             pass_fds=hold,
             start_new_session=True,
         )
+    try:
+        _await_ready(process, port, log)
+    except BaseException:
+        stop(process)
+        raise
+    return process
 
 
 def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -147,7 +165,7 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _stop(process: subprocess.Popen[bytes]) -> bool:
+def stop(process: subprocess.Popen[bytes]) -> bool:
     """Ask the emulator to save and end; kill it only when it does not. True after a clean end."""
     if process.stdin is not None and not process.stdin.closed:
         process.stdin.close()

@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from infra.local.emulator_gaps import close_gaps
+from infra.local.emulator_gaps import JOURNAL, close_gaps
 from infra.local.settings import ACCOUNT, HOST, REGION
 
 
@@ -36,6 +36,12 @@ def environment(port: int, data_dir: Path, *, persist: bool) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
+
+
+def for_deployments(journal: Path) -> dict[str, str]:
+    """What more it reads to stand in for AWS in a deployment: roles' policies are enforced, it tells what it does in
+    its log, and the messages of each invocation are written to ``journal``, a JSON line each."""
+    return {"AUTH": "true", "LOG_LEVEL": "INFO", JOURNAL: str(journal)}
 
 
 def _stop_when_owner_goes() -> None:

@@ -6,9 +6,14 @@ Each patch says which gap it closes; one that ministack closes itself may go.
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+JOURNAL = "EMULATOR_JOURNAL"
+"""The variable that names the file where each delivery from a queue to a function is written down."""
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -18,6 +23,9 @@ def close_gaps() -> None:
     _switch_compression_off()
     _let_invocations_end()
     _be_ready_at_once()
+    _count_loopback_as_tls()
+    if JOURNAL in os.environ:
+        _write_deliveries(Path(os.environ[JOURNAL]))
 
 
 def _import_rest_apis() -> None:
@@ -119,6 +127,34 @@ def _be_ready_at_once() -> None:
         config |= dict.fromkeys(("StateReason", "StateReasonCode"), "")
 
     lambda_svc._schedule_state_transition = settle
+
+
+def _count_loopback_as_tls() -> None:
+    """Where policies are enforced, a bucket that wants TLS would refuse everybody: we speak plain HTTP to our own
+    machine, and policies are to say what they say on AWS."""
+    from ministack.core import iam_evaluator
+
+    pin = iam_evaluator.pin_request_origin
+    iam_evaluator.pin_request_origin = lambda source_ip, _secure: pin(source_ip, True)
+
+
+def _write_deliveries(path: Path) -> None:
+    """What AWS does not show anybody, and a test of redelivery wants to see: which messages each invocation got."""
+    from ministack.services import lambda_svc
+
+    run = lambda_svc._run_sqs_batch
+
+    def run_sqs_batch(mapping: Any, function: Any, event: Any, *rest: Any) -> None:
+        messages = [
+            {"id": record["messageId"], "receives": int(record["attributes"]["ApproximateReceiveCount"])}
+            for record in event["Records"]
+        ]
+        line = {"at": round(time.time(), 3), "function": mapping["FunctionName"], "messages": messages}
+        with path.open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(line) + "\n")
+        run(mapping, function, event, *rest)
+
+    lambda_svc._run_sqs_batch = run_sqs_batch
 
 
 def _leased(runtime: Any, func_name: str) -> list[Any]:
