@@ -17,8 +17,10 @@ from chalicelib.core.functions import FunctionConfig
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
+from chalicelib.engine.exits import NoExit
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
+from chalicelib.engine.metrics import Collected
 from chalicelib.engine.services import Chance, EngineSettings, Services
 from chalicelib.sdk.registry import Registry, discover
 
@@ -86,6 +88,8 @@ def build(
         driver=InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
+        metrics=Collected(),
+        exit=NoExit(),
         settings=settings,
     )
     held.append(services)

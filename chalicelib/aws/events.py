@@ -11,7 +11,7 @@ from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Item, Write
 from chalicelib.aws.items import dump
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core import ids, limits
-from chalicelib.core.records import Effect, EventPage, EventRecord
+from chalicelib.core.records import Effect, EventPage, EventRecord, EventTimes
 
 _MAX_NAMES = 1_000
 _MAX_PAGE = 100
@@ -79,6 +79,22 @@ class DynamoEvents:
             {"pk": keys.event_partition(internal_id), "sk": keys.effects(internal_id)},
         )
         return [Effect.model_validate_json(item["effect"]) for item in rows]
+
+    def put_times(self, internal_id: str, times: EventTimes) -> None:
+        write = Write(
+            self._table,
+            (keys.event_partition(internal_id), keys.event_times(internal_id)),
+            item={"times": dump(times), "expires_at": self._stamp()},
+            condition="attribute_not_exists(pk)",
+        )
+        try:
+            self._dynamo.put(write)
+        except ConditionFailed:
+            pass  # An earlier delivery has written it.
+
+    def times(self, internal_id: str) -> EventTimes | None:
+        item = self._dynamo.get(self._table, keys.event_partition(internal_id), keys.event_times(internal_id))
+        return None if item is None else EventTimes.model_validate_json(item["times"])
 
     def claim_id(self, fn_id: str, user_id: str, run_id: str, now_ms: int) -> str:
         until_ms = now_ms + limits.EVENT_ID_WINDOW_MS

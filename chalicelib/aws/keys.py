@@ -68,6 +68,11 @@ def effects(internal_id: str) -> str:
     return f"{internal_id}#"
 
 
+def event_times(internal_id: str) -> str:
+    # Behind all ids, so that a page of events does not read it.
+    return f"times#{internal_id}"
+
+
 def claim(fn_id: str, user_id: str) -> str:
     return "id#" + hashlib.sha256(f"{fn_id}\x00{user_id}".encode()).hexdigest()
 

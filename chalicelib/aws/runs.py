@@ -13,7 +13,7 @@ from chalicelib.aws.steps import DynamoSteps
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
-from chalicelib.core.records import Effect
+from chalicelib.core.records import Effect, EventTimes
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSeed
 
 _MINE = "lo = :owner AND ln = :nonce"
@@ -26,10 +26,12 @@ class DynamoRuns(DynamoSteps):
     def _read(self, item: Item) -> RunHead:
         return items.read_head(item, self._payloads)
 
-    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause]) -> RunHead:
+    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause], times: EventTimes | None = None) -> RunHead:
         expires_at = self._stamp()
         # The event first: a run that has a head has its event.
         body = {**self._payloads.fields("event", items.dump(event)), "expires_at": expires_at}
+        if times is not None:
+            body["times"] = items.dump(times)
         try:
             self._dynamo.put(
                 Write(self._table, (seed.run_id, keys.EVENT), item=body, condition="attribute_not_exists(pk)")
@@ -53,6 +55,11 @@ class DynamoRuns(DynamoSteps):
             if stored is not None:
                 return stored
         return RunHead(seed=seed, expires_at_s=expires_at)
+
+    def event_times(self, run_id: str) -> EventTimes | None:
+        item = self._dynamo.get(self._table, run_id, keys.EVENT)
+        # Earlier versions did not keep them.
+        return None if item is None or "times" not in item else EventTimes.model_validate_json(item["times"])
 
     def load(self, run_id: str) -> Run | None:
         head: RunHead | None = None
@@ -167,7 +174,7 @@ class DynamoRuns(DynamoSteps):
     def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:
         write = self._ending_write(run_id, ending, owner)
         try:
-            return self._read(self._dynamo.update(write))
+            return self._read(self._dynamo.update(write)).model_copy(update={"ending": ending})
         except ConditionFailed as lost:
             if lost.item is None:
                 return None

@@ -11,7 +11,7 @@ from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.pauses import Pause
-from chalicelib.core.records import Effect
+from chalicelib.core.records import Effect, Resumed
 from chalicelib.core.runs import Owner
 from chalicelib.core.steps import StepLease, StepOutcome, StepPlan, StepRecord, StepStatus
 
@@ -64,13 +64,14 @@ class DynamoSteps:
             return self._step(lost.item) if lost.item is not None else step
         return step
 
-    def put_retry(self, run_id: str, step: StepRecord) -> None:
+    def put_retry(self, run_id: str, step: StepRecord) -> bool:
         condition = f"attribute_not_exists(pk) OR ({_UNDER_WAY} AND n < :n)"
         values: Item = {**_UNDER_WAY_VALUES, "n": len(step.plan.attempts)}
         try:
             self._dynamo.put(self._put(run_id, step, condition, values))
         except ConditionFailed:
-            pass  # It was recorded before, or the step has ended.
+            return False  # It was recorded before, or the step has ended.
+        return True
 
     def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
         head = Write(
@@ -111,13 +112,13 @@ class DynamoSteps:
             values |= {"plan": items.dump(plan), "expires": self._stamp()}
         write = Write(self._table, (run_id, keys.step(step_id)), update=update, condition=condition, values=values)
         try:
-            return self._step(self._dynamo.update(write))
+            return self._step(self._dynamo.update(write)).model_copy(update={"outcome": outcome})
         except ConditionFailed as lost:
             if lost.item is None:
                 raise LeaseLost("the run was deleted") from None
             return self._step(lost.item)
 
-    def resume(self, effect: Effect, outcome: StepOutcome) -> bool:
+    def resume(self, effect: Effect, outcome: StepOutcome) -> Resumed:
         assert effect.step_id is not None
         update, values = self._outcome(outcome)
         marker = effect_write(self._events_table, effect, self._stamp())
@@ -132,9 +133,9 @@ class DynamoSteps:
             self._dynamo.transact([marker, step])
         except TransactionRefused as refused:
             before = refused.failed.get(0)
-            # Done by an earlier delivery of the same event: what follows is done again.
-            return before is not None and before.get("step") == effect.step_id
-        return True
+            is_repeated = before is not None and before.get("step") == effect.step_id
+            return Resumed.EARLIER if is_repeated else Resumed.NOT
+        return Resumed.NOW
 
     def lease_step(
         self, run_id: str, step_id: str, owner: Owner, plan: StepPlan, *, until_ms: int, now_ms: int

@@ -41,6 +41,16 @@ class EventRecord(BaseModel):
     processed_at_ms: int
 
 
+class EventTimes(BaseModel):
+    """When the stages of an event's processing were done, in milliseconds since the epoch: it was recorded; every
+    wait and cancellation that it meets was told. When the processing began is in its record."""
+
+    model_config = ConfigDict(frozen=True)
+
+    recorded_ms: int
+    matched_ms: int
+
+
 class EventPage(BaseModel):
     """Some events of a name, in order, and the position after which to go on, if there are more."""
 
@@ -53,6 +63,14 @@ class EventPage(BaseModel):
 class EffectKind(StrEnum):
     RESUMED = "resumed"
     CANCELLED = "cancelled"
+
+
+class Resumed(StrEnum):
+    """What became of an event's attempt to end a wait: `EARLIER`, the same event ended it in an earlier delivery."""
+
+    NOW = "now"
+    EARLIER = "earlier"
+    NOT = "not"
 
 
 class Effect(BaseModel):

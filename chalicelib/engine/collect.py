@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from chalicelib.core import limits
 from chalicelib.core.messages import EventMessage, LifecycleMessage, TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind
 from chalicelib.core.runs import Reason, RunHead, overdue
 from chalicelib.engine.services import Services, logger
@@ -51,6 +52,7 @@ def _poke_if_overdue(s: Services, head: RunHead) -> bool:
     if reason is not Reason.NEVER_BEGAN or not _send_start_again(s, head):
         s.queues.send_work(TurnMessage(run_id=head.run_id))
     s.runs.mark_poked(head.run_id, s.clock.now_ms())
+    s.metrics.count(Metric.RUNS_POKED)
     return True
 
 

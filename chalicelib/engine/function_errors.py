@@ -16,6 +16,7 @@ from chalicelib.core.steps import (
     StepStatus,
     ended,
 )
+from chalicelib.engine import metrics
 from chalicelib.engine.expiry import stamped
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import schedule
@@ -71,6 +72,6 @@ def record(s: Services, run: Run, raised: Raised, started_at_ms: int, max_attemp
         timer=timer,
     )
     step = StepRecord(id=FUNCTION_ENTRY, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
-    s.runs.put_retry(run.head.run_id, stamped(s, run, step))
+    metrics.attempt_failed(s, is_ours=s.runs.put_retry(run.head.run_id, stamped(s, run, step)))
     run.steps[FUNCTION_ENTRY] = step
     return True

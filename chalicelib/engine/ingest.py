@@ -11,6 +11,7 @@ from chalicelib.core import events, ids, limits
 from chalicelib.core.errors import InfrastructureError, InvalidEvent, LimitExceeded
 from chalicelib.core.events import Event
 from chalicelib.core.messages import EventMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.engine.services import Services, logger
 
 
@@ -54,6 +55,7 @@ def accept(s: Services, reception: ReceptionClock, raw: object) -> Accepted:
     if not items:
         raise InvalidEvent("the list of events is empty")
     if len(items) > limits.MAX_EVENTS_PER_REQUEST:
+        s.metrics.count(Metric.EVENTS_REFUSED, len(items))
         raise LimitExceeded(
             f"{len(items):,} events in one request; at most {limits.MAX_EVENTS_PER_REQUEST:,} are allowed"
         )
@@ -68,6 +70,7 @@ def accept(s: Services, reception: ReceptionClock, raw: object) -> Accepted:
         internal_id = ids.event_id(received_us // 1000, incoming.name, s.chance.entropy())
         event = Event.accept(incoming, internal_id=internal_id, received_at_us=received_us)
         messages.append(EventMessage(event=event))
+    s.metrics.count(Metric.EVENTS_REFUSED, len(refusals))
     return _send(s, messages, tuple(refusals))
 
 

@@ -9,19 +9,20 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.events import Event
 from chalicelib.core.matching import Condition, Shape, condition_holds, lookup_key
 from chalicelib.core.messages import TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
-from chalicelib.core.records import Effect, EffectKind
+from chalicelib.core.records import Effect, EffectKind, Resumed
 from chalicelib.core.runs import Ending, RunStatus
 from chalicelib.core.steps import Cause, CauseKind, StepOutcome
 from chalicelib.engine import cleanup, settle
 from chalicelib.engine.services import Services, logger
 
 
-def meet(s: Services, event: Event) -> None:
-    """Resume and cancel every run whose pause this event meets."""
+def meet(s: Services, event: Event, *, is_first: bool) -> None:
+    """Resume and cancel every run whose pause this event meets. `is_first`: it was not delivered before."""
     # A wait whose condition has several alternatives may be found under more than one key.
     touched: set[tuple[str, str | None]] = set()
-    for pause in _matches(s, event):
+    for pause in _matches(s, event, is_first):
         if (pause.run_id, pause.step_id) in touched:
             continue
         touched.add((pause.run_id, pause.step_id))
@@ -31,7 +32,7 @@ def meet(s: Services, event: Event) -> None:
             cancel(s, pause.run_id, event)
 
 
-def _matches(s: Services, event: Event) -> Iterator[Pause]:
+def _matches(s: Services, event: Event, is_first: bool) -> Iterator[Pause]:
     payload = event.payload()
     for paths in s.pauses.shapes(event.name):
         key = lookup_key(event.name, Shape.of(paths), payload)
@@ -43,6 +44,7 @@ def _matches(s: Services, event: Event) -> Iterator[Pause]:
             condition = None if pause.condition is None else Condition.from_json(pause.condition)
             result = condition_holds(condition, payload)
             if result.error is not None:
+                s.metrics.count(Metric.EXPRESSION_ERRORS, int(is_first))
                 logger.info(
                     "condition could not be evaluated",
                     extra={"run_id": pause.run_id, "event_id": event.internal_id, "reason": result.error},
@@ -68,8 +70,8 @@ def _resume(s: Services, pause: Pause, event: Event) -> None:
     payload = event.payload()
     size = len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
     outcome = StepOutcome(ended_at_ms=now, output=payload, cause=cause_of(event), size_bytes=size)
-    resumed = s.runs.resume(effect, outcome)
-    if resumed:
+    if s.runs.resume(effect, outcome) is Resumed.NOW:
+        s.metrics.count(Metric.WAITS_MATCHED)
         logger.info(
             "resumed by event",
             extra={

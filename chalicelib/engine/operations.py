@@ -11,6 +11,7 @@ from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.matching import plan_wait
 from chalicelib.core.messages import EventMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, spent_events, wait_accepts_after_us
 from chalicelib.core.runs import Invoker, Owner, Run
 from chalicelib.core.steps import (
@@ -22,6 +23,7 @@ from chalicelib.core.steps import (
     StepStatus,
     TimerKey,
 )
+from chalicelib.engine import metrics
 from chalicelib.engine.expiry import keep_until, stamped
 from chalicelib.engine.outcomes import attempt_of, changed_kind, exceeded, finished_step, gone_steps, next_attempt_ms
 from chalicelib.engine.services import Services, logger
@@ -91,14 +93,22 @@ class Operator:
             nth=len(self._run.steps),
         )
 
-    def _record(self, op: Operation, known: StepRecord | None) -> None:
+    def _record(self, op: Operation, known: StepRecord | None) -> bool:
+        """Whether this is the end that is kept."""
         now = self._s.clock.now_ms()
         plan = known.plan if known is not None else self._plan_of(op, StepKind.RUN, now)
         if op.op is not Opcode.STEP_RUN:
             plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now))})
-        step = self._s.runs.put_step(self._run.head.run_id, stamped(self._s, self._run, finished_step(op, plan, now)))
-        self._run.steps[op.id] = step
+        step, is_ours = self._put(finished_step(op, plan, now))
         self._log("step completed" if step.status is StepStatus.COMPLETED else "step failed", op, step)
+        return is_ours
+
+    def _put(self, step: StepRecord) -> tuple[StepRecord, bool]:
+        """The step as it is recorded, and whether that is this one."""
+        ours = stamped(self._s, self._run, step)
+        stored = self._run.steps[step.id] = self._s.runs.put_step(self._run.head.run_id, ours)
+        metrics.step_ended(self._s, stored, is_ours=stored is ours)
+        return stored, stored is ours
 
     def _ran(self, op: Operation, known: StepRecord | None, max_attempts: int) -> None:
         if op.op is Opcode.STEP_RUN:
@@ -114,7 +124,8 @@ class Operator:
         plan = known.plan if known is not None else self._plan_of(op, StepKind.RUN, now)
         plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now)), "timer": timer})
         step = StepRecord(id=op.id, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
-        self._s.runs.put_retry(self._run.head.run_id, stamped(self._s, self._run, step))
+        is_ours = self._s.runs.put_retry(self._run.head.run_id, stamped(self._s, self._run, step))
+        metrics.attempt_failed(self._s, is_ours=is_ours)
         self._run.steps[op.id] = step
         self._log("step failed, will be retried", op, step, in_ms=due - now)
 
@@ -132,8 +143,7 @@ class Operator:
         plan = self._plan_of(op, StepKind.SLEEP, now)
         if due <= now:
             outcome = StepOutcome(ended_at_ms=now)
-            step = StepRecord(id=op.id, status=StepStatus.COMPLETED, plan=plan, outcome=outcome)
-            self._run.steps[op.id] = self._s.runs.put_step(self._run.head.run_id, stamped(self._s, self._run, step))
+            self._put(StepRecord(id=op.id, status=StepStatus.COMPLETED, plan=plan, outcome=outcome))
             return
         timer = self._wake_at(op.id, due)
         step = StepRecord(
@@ -153,7 +163,8 @@ class Operator:
         except InvalidExpression as error:
             # Law 3: the step fails for good, here and now; nothing goes back to the queue.
             info = ErrorInfo.of("InvalidExpression", f"the condition of wait_for_event {op.name!r}: {error}")
-            self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=info), None)
+            if self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=info), None):
+                self._s.metrics.count(Metric.INVALID_EXPRESSIONS)
             return
         due = now + op.wait.timeout_ms
         for pause in pauses:
@@ -170,7 +181,8 @@ class Operator:
             }
         )
         step = StepRecord(id=op.id, status=StepStatus.WAITING, plan=plan, wake_at_ms=due)
-        self._register(step, pauses)
+        if self._register(step, pauses):
+            self._s.metrics.count(Metric.WAITS_OPENED)
         self._log(f"waiting for {op.wait.event}", op, step, in_ms=due - now)
 
     def _pauses(self, op: Operation, wait: WaitOptions, now_ms: int) -> tuple[list[Pause], tuple[str, ...]]:
@@ -254,12 +266,12 @@ class Operator:
         keep_until(self._s, self._run, due_ms)
         return schedule(self._s, TurnMessage(run_id=self._run.head.run_id, due_ms=due_ms, step_id=step_id))
 
-    def _register(self, step: StepRecord, pauses: list[Pause] | None = None) -> None:
-        run_id = self._run.head.run_id
-        now = self._s.clock.now_ms()
-        self._run.steps[step.id] = self._s.runs.register(
-            run_id, self._owner, stamped(self._s, self._run, step), pauses or [], now
-        )
+    def _register(self, step: StepRecord, pauses: list[Pause] | None = None) -> bool:
+        """Whether it was registered now."""
+        run_id, now = self._run.head.run_id, self._s.clock.now_ms()
+        ours = stamped(self._s, self._run, step)
+        stored = self._run.steps[step.id] = self._s.runs.register(run_id, self._owner, ours, pauses or [], now)
+        return stored is ours
 
     def _log(self, text: str, op: Operation, step: StepRecord, in_ms: int | None = None) -> None:
         extra: dict[str, object] = {

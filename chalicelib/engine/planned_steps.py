@@ -9,9 +9,10 @@ from chalicelib.core import limits
 from chalicelib.core.calls import CallRequest, Opcode, Operation, Operations, Raised, Reply
 from chalicelib.core.errors import Deferred, InfrastructureError
 from chalicelib.core.messages import PlannedStepMessage, TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Owner, Run
 from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, ended
-from chalicelib.engine import settle
+from chalicelib.engine import metrics, settle
 from chalicelib.engine.expiry import stamped
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.outcomes import attempt_of, exceeded, finished_step, next_attempt_ms
@@ -65,6 +66,8 @@ def _lease(s: Services, run: Run, message: PlannedStepMessage, owner: Owner, del
     until_ms = delivery.deadline_ms + limits.CLOCK_SKEW_MS
     lease = s.runs.lease_step(message.run_id, message.step_id, owner, plan, until_ms=until_ms, now_ms=now)
     if lease.granted:
+        if lease.step is not None and lease.step.starts > 1:
+            s.metrics.count(Metric.LEASE_TAKEOVERS)
         return lease.step
     if lease.step is not None and (lease.step.status.is_final or lease.step.status is StepStatus.WAITING):
         s.queues.send_work(TurnMessage(run_id=message.run_id))
@@ -145,13 +148,15 @@ def _record(
         plan = plan.model_copy(update={"attempts": (*plan.attempts, attempt_of(op, now))})
         due = next_attempt_ms(s, op, step.failures + 1, max_attempts, now)
     if due is None:
-        stored = s.runs.put_step(message.run_id, stamped(s, run, finished_step(op, plan, now)))
+        ours = stamped(s, run, finished_step(op, plan, now))
+        stored = s.runs.put_step(message.run_id, ours)
+        metrics.step_ended(s, stored, is_ours=stored is ours)
         done = stored.status is StepStatus.COMPLETED
         logger.info("step completed" if done else "step failed", extra=extra | _took(op))
         s.queues.send_work(TurnMessage(run_id=message.run_id))
         return
     retry = StepRecord(id=step.id, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
-    s.runs.put_retry(message.run_id, stamped(s, run, retry))
+    metrics.attempt_failed(s, is_ours=s.runs.put_retry(message.run_id, stamped(s, run, retry)))
     logger.info("step failed, will be retried", extra=extra | {"in_ms": due - now})
     _send_attempt(s, message, retry)
 

@@ -13,8 +13,9 @@ from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.events import Event
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause
-from chalicelib.core.records import Effect, EventPage, EventRecord
+from chalicelib.core.records import Effect, EventPage, EventRecord, EventTimes, Resumed
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSeed
 from chalicelib.core.steps import PauseKey, StepLease, StepOutcome, StepPlan, StepRecord, TimerKey
 
@@ -23,7 +24,7 @@ class Events(Protocol):
     """The events table: events, what they cause, and the 24-hour window of users' ids."""
 
     def put(self, record: EventRecord) -> EventRecord:
-        """Put if absent; the record that is stored afterwards, ours or the first one."""
+        """Put if absent; the record that is stored afterwards: the very one handed in, or the first one."""
         ...
 
     def get(self, internal_id: str) -> EventRecord | None:
@@ -32,6 +33,14 @@ class Events(Protocol):
 
     def effects(self, internal_id: str) -> list[Effect]:
         """What the event resumed and cancelled. Consistent."""
+        ...
+
+    def put_times(self, internal_id: str, times: EventTimes) -> None:
+        """When the stages of an event that starts nothing were done; put if absent."""
+        ...
+
+    def times(self, internal_id: str) -> EventTimes | None:
+        """What `put_times` stored."""
         ...
 
     def claim_id(self, fn_id: str, user_id: str, run_id: str, now_ms: int) -> str:
@@ -54,8 +63,13 @@ class Events(Protocol):
 class Runs(Protocol):
     """The runs table: head, trigger event and steps of a run in one partition."""
 
-    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause]) -> RunHead:
-        """Put head and cancellation pauses, if absent, in one transaction; the head that is stored afterwards."""
+    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause], times: EventTimes | None = None) -> RunHead:
+        """Put head and cancellation pauses, if absent, in one transaction; the head that is stored afterwards, with
+        the very seed handed in if it was put. `times` are kept with the run's copy of its event."""
+        ...
+
+    def event_times(self, run_id: str) -> EventTimes | None:
+        """When the stages of the run's trigger event were done, if that was kept."""
         ...
 
     def load(self, run_id: str) -> Run | None:
@@ -90,11 +104,13 @@ class Runs(Protocol):
         ...
 
     def put_step(self, run_id: str, step: StepRecord) -> StepRecord:
-        """Record a step's end, if it has not ended and does not wait; what is recorded afterwards. One write unit."""
+        """Record a step's end, if it has not ended and does not wait; what is recorded afterwards: the very record
+        handed in, or the first one. One write unit."""
         ...
 
-    def put_retry(self, run_id: str, step: StepRecord) -> None:
-        """Record a failed attempt (and drop the step's lease), if fewer are recorded and the step has not ended."""
+    def put_retry(self, run_id: str, step: StepRecord) -> bool:
+        """Record a failed attempt (and drop the step's lease), if fewer are recorded and the step has not ended;
+        whether it was recorded."""
         ...
 
     def get_step(self, run_id: str, step_id: str) -> StepRecord | None:
@@ -103,11 +119,12 @@ class Runs(Protocol):
 
     def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
         """Record a step as waiting or planned, with its pauses, if absent, while the lease is ours and the run has
-        not ended; what is recorded afterwards. Raises LeaseLost."""
+        not ended; what is recorded afterwards: the very record handed in, or the first one. Raises LeaseLost."""
         ...
 
     def complete(self, run_id: str, step_id: str, outcome: StepOutcome, plan: StepPlan | None = None) -> StepRecord:
-        """End a waiting step from outside; what is recorded afterwards. With `plan`, an absent step is ended, too."""
+        """End a waiting step from outside; what is recorded afterwards, with the very outcome handed in if this call
+        ended it. With `plan`, an absent step is ended, too."""
         ...
 
     def lease_step(
@@ -120,13 +137,13 @@ class Runs(Protocol):
         """Give a planned step's lease back, if it is ours."""
         ...
 
-    def resume(self, effect: Effect, outcome: StepOutcome) -> bool:
-        """End a waiting step by an event, with its marker, in one transaction. False when the step does not wait."""
+    def resume(self, effect: Effect, outcome: StepOutcome) -> Resumed:
+        """End a waiting step by an event, with its marker, in one transaction."""
         ...
 
     def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:
-        """End the run if it has not ended (and, with `owner`, the lease is ours); the head as it stands. None when
-        there is no such run. Raises LeaseLost."""
+        """End the run if it has not ended (and, with `owner`, the lease is ours); the head as it stands, with the very
+        ending handed in if this call ended it. None when there is no such run. Raises LeaseLost."""
         ...
 
     def cancel_by(self, effect: Effect, ending: Ending) -> RunHead | None:
@@ -214,6 +231,22 @@ class Queues(Protocol):
     def send_events(self, messages: Sequence[EventMessage | LifecycleMessage], *, delay_s: int = 0) -> None: ...
 
     def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None: ...
+
+
+class Metrics(Protocol):
+    """Counts what happens. Never raises; may be used from any thread."""
+
+    def count(self, metric: Metric, n: int = 1) -> None: ...
+
+    def observe(self, metric: Metric, value: float) -> None: ...
+
+
+class Exit(Protocol):
+    """Where the events are told that Stepwell sends at the end of a run."""
+
+    def tell(self, event: Event) -> None:
+        """May tell an event more than once; its id stays the same."""
+        ...
 
 
 class Driver(Protocol):

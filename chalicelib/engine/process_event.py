@@ -8,16 +8,21 @@ from chalicelib.core.events import Event
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
-from chalicelib.core.records import EffectKind, EventRecord, Start
+from chalicelib.core.metrics import Metric
+from chalicelib.core.records import EffectKind, EventRecord, EventTimes, Start
 from chalicelib.engine import lifecycle, match, settle, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 
+# Events of these sources are Stepwell's own.
+_OWN_SOURCES = frozenset({"invoke", "schedule", "stepwell"})
+
 
 def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
     """Carry out everything that the event causes."""
+    began_ms = s.clock.now_ms()
     if isinstance(message, LifecycleMessage):
-        record = _lifecycle_record(s, message)
+        record = _lifecycle_record(s, message, began_ms)
         if record is None:
             return
     else:
@@ -26,16 +31,31 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
             starts=_starts(s, message),
             invoker=message.invoker,
             cron=message.cron,
-            processed_at_ms=s.clock.now_ms(),
+            processed_at_ms=began_ms,
         )
     s.events.note_name(record.event.name, s.clock.now_ms())
     # First write wins: a second delivery goes on with what the first one decided, whatever was deployed since.
     stored = s.events.put(record)
     event = record.event if stored.from_run is not None else stored.event
     with ids_logged(event_id=event.internal_id):
-        if stored is not record:
+        if stored is record:
+            _count(s, record)
+        else:
+            s.metrics.count(Metric.DUPLICATES_IGNORED)
             _go_on(s, event)
-        _carry_out(s, event, stored)
+        _carry_out(s, event, stored, is_first=stored is record)
+        if stored.from_run is not None:
+            s.exit.tell(event)
+
+
+def _count(s: Services, record: EventRecord) -> None:
+    """What is counted of an event once, since its record is written once."""
+    if record.event.source not in _OWN_SOURCES:
+        s.metrics.count(Metric.EVENTS_IN)
+    s.metrics.count(Metric.DUPLICATES_IGNORED, sum(start.duplicate_of is not None for start in record.starts))
+    s.metrics.count(Metric.EXPRESSION_ERRORS, sum(start.problem is not None for start in record.starts))
+    s.metrics.observe(Metric.EVENT_AGE, max(0, record.processed_at_ms - record.event.received_at_ms))
+    s.metrics.observe(Metric.RECORD_TIME, s.clock.now_ms() - record.processed_at_ms)
 
 
 def _go_on(s: Services, event: Event) -> None:
@@ -48,11 +68,22 @@ def _go_on(s: Services, event: Event) -> None:
             settle.settle(s, head.run_id)
 
 
-def _carry_out(s: Services, event: Event, stored: EventRecord) -> None:
-    match.meet(s, event)
+def _carry_out(s: Services, event: Event, stored: EventRecord, *, is_first: bool) -> None:
+    # Of an event that was delivered before, the record says at least when it was about to be written.
+    recorded_ms = s.clock.now_ms() if is_first else stored.processed_at_ms
+    match.meet(s, event, is_first=is_first)
+    times = EventTimes(recorded_ms=recorded_ms, matched_ms=s.clock.now_ms())
+    if is_first:
+        s.metrics.observe(Metric.MATCH_TIME, times.matched_ms - times.recorded_ms)
+    _start(s, event, stored, times)
+    if stored.from_run is None and not any(planned.is_live for planned in stored.starts):
+        s.events.put_times(event.internal_id, times)
+
+
+def _start(s: Services, event: Event, stored: EventRecord, times: EventTimes) -> None:
     for planned in stored.starts:
         if planned.is_live:
-            start.begin(s, event, planned, invoker=stored.invoker, cron=stored.cron)
+            start.begin(s, event, planned, times, invoker=stored.invoker, cron=stored.cron)
         else:
             logger.info(
                 "nothing started",
@@ -64,7 +95,7 @@ def _carry_out(s: Services, event: Event, stored: EventRecord) -> None:
             )
 
 
-def _lifecycle_record(s: Services, message: LifecycleMessage) -> EventRecord | None:
+def _lifecycle_record(s: Services, message: LifecycleMessage, began_ms: int) -> EventRecord | None:
     event = lifecycle.event_of(s, message.run_id, message.name)
     if event is None:
         logger.warning("the run of a lifecycle event is gone", extra={"run_id": message.run_id})
@@ -73,7 +104,7 @@ def _lifecycle_record(s: Services, message: LifecycleMessage) -> EventRecord | N
         event=event,
         starts=_starts(s, EventMessage(event=event)),
         from_run=message.run_id,
-        processed_at_ms=s.clock.now_ms(),
+        processed_at_ms=began_ms,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
 from chalicelib.engine.logs import logger
-from chalicelib.engine.ports import Catalog, Driver, Events, Pauses, Queues, Runs, Timers
+from chalicelib.engine.ports import Catalog, Driver, Events, Exit, Metrics, Pauses, Queues, Runs, Timers
 
 __all__ = ["Chance", "Delivery", "EngineSettings", "Services", "logger"]
 
@@ -49,6 +49,8 @@ class Services:
     driver: Driver
     clock: Clock
     chance: Chance
+    metrics: Metrics
+    exit: Exit
     settings: EngineSettings = field(default_factory=EngineSettings)
 
 

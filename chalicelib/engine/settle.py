@@ -5,10 +5,17 @@ from __future__ import annotations
 
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.messages import LifecycleMessage, TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, Run, RunStatus
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus
-from chalicelib.engine import cleanup, lifecycle
+from chalicelib.engine import cleanup, lifecycle, metrics
 from chalicelib.engine.services import Services, logger
+
+_ENDED = {
+    RunStatus.COMPLETED: Metric.RUNS_COMPLETED,
+    RunStatus.FAILED: Metric.RUNS_FAILED,
+    RunStatus.CANCELLED: Metric.RUNS_CANCELLED,
+}
 
 
 def settle(s: Services, run_id: str) -> None:
@@ -32,6 +39,8 @@ def settle_run(s: Services, run: Run) -> None:
         s.pauses.remove(head.seed.cancels)
     if not s.runs.mark_settled(head.run_id, (ending.ended_at_ms + s.settings.retention_ms) // 1000):
         return
+    s.metrics.count(_ENDED[ending.status])
+    s.metrics.count(Metric.WAITS_CANCELLED, sum(_is_open_wait(step) for step in run.steps.values()))
     logger.info(
         "run ended",
         extra={
@@ -42,6 +51,10 @@ def settle_run(s: Services, run: Run) -> None:
             "took_ms": ending.ended_at_ms - head.seed.created_at_ms,
         },
     )
+
+
+def _is_open_wait(step: StepRecord) -> bool:
+    return step.plan.kind is StepKind.WAIT and step.status is StepStatus.WAITING
 
 
 def _may_leave_traces(step: StepRecord) -> bool:
@@ -78,6 +91,9 @@ def _answer_invoker(s: Services, run: Run, ending: Ending) -> None:
         invokes=run.head.seed.fn_id,
         invoked_run=run.head.run_id,
     )
-    stored = s.runs.complete(invoker.run_id, invoker.step_id, invoke_result(run, ending), plan)
+    answer = invoke_result(run, ending)
+    stored = s.runs.complete(invoker.run_id, invoker.step_id, answer, plan)
+    if stored.outcome is answer:
+        metrics.step_ended(s, stored, is_ours=True)
     cleanup.remove_timer(s, stored if stored.status is not StepStatus.WAITING else None)
     s.queues.send_work(TurnMessage(run_id=invoker.run_id))

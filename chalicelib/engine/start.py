@@ -8,19 +8,22 @@ from chalicelib.core.events import Event
 from chalicelib.core.functions import CancelOn, FunctionConfig
 from chalicelib.core.matching import Condition, condition_holds, plan_wait
 from chalicelib.core.messages import TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
-from chalicelib.core.records import Start
+from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
 from chalicelib.core.steps import PauseKey
 from chalicelib.engine import match, settle
 from chalicelib.engine.services import Services, logger
 
 
-def begin(s: Services, event: Event, planned: Start, *, invoker: Invoker | None, cron: str | None) -> None:
+def begin(
+    s: Services, event: Event, planned: Start, times: EventTimes, *, invoker: Invoker | None, cron: str | None
+) -> None:
     """Create the run, if absent, and send its first turn, unless it has begun."""
     config = s.catalog.get(planned.fn_id)
     now = s.clock.now_ms()
-    cancels, warnings = _cancellations(config, event, planned.run_id, now)
+    cancels, warnings, refused = _cancellations(config, event, planned.run_id, now)
     for pause in cancels:
         s.pauses.note_shape(pause.event_name, pause.shape, pause.accept_until_ms)
     seed = RunSeed(
@@ -35,7 +38,10 @@ def begin(s: Services, event: Event, planned: Start, *, invoker: Invoker | None,
         cancels=tuple(pause.key for pause in cancels),
         warnings=warnings,
     )
-    head = s.runs.create(seed, event, cancels)
+    head = s.runs.create(seed, event, cancels, times)
+    if head.seed is seed:
+        s.metrics.count(Metric.RUNS_STARTED)
+        s.metrics.count(Metric.INVALID_EXPRESSIONS, refused)
     if head.begun_at_ms is not None:
         return
     if head.ending is not None:
@@ -51,16 +57,18 @@ def begin(s: Services, event: Event, planned: Start, *, invoker: Invoker | None,
 
 def _cancellations(
     config: FunctionConfig | None, event: Event, run_id: str, now_ms: int
-) -> tuple[list[Pause], tuple[str, ...]]:
-    """The run's cancellation pauses, and warnings about their conditions."""
+) -> tuple[list[Pause], tuple[str, ...], int]:
+    """The run's cancellation pauses, warnings about their conditions, and how many cannot be used."""
     pauses: list[Pause] = []
     warnings: list[str] = []
+    refused = 0
     for number, cancel in enumerate(config.cancel if config is not None else ()):
         try:
             plan = plan_wait(cancel.event, cancel.if_exp, event.payload())
         except InvalidExpression as error:
             # Checked when the function was registered: what is left are values of this event that are too large.
             warnings.append(f"cancel on {cancel.event} cannot be used for this run: {error}")
+            refused += 1
             continue
         warnings += [f"cancel on {cancel.event}: {text}" for text in plan.warnings]
         for index, row in enumerate(plan.rows):
@@ -79,7 +87,7 @@ def _cancellations(
                     accept_until_ms=_until(cancel, now_ms),
                 )
             )
-    return pauses, tuple(warnings)
+    return pauses, tuple(warnings), refused
 
 
 def _until(cancel: CancelOn, now_ms: int) -> int:

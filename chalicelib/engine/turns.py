@@ -7,6 +7,7 @@ from chalicelib.core import limits
 from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operations, Raised, Reply, Returned
 from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
 from chalicelib.core.messages import TurnMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
 from chalicelib.engine import function_errors, settle, waking
@@ -58,6 +59,8 @@ def _take_lease(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> R
         result, head = s.runs.take_lease(run_id, owner, until_ms=until_ms, now_ms=now)
         match result:
             case LeaseResult.TAKEN:
+                if head is not None and head.starts > 1:
+                    s.metrics.count(Metric.LEASE_TAKEOVERS)
                 return head
             case LeaseResult.MISSING:
                 logger.warning("a turn for a run that is not there", extra={"run_id": run_id})
@@ -238,6 +241,8 @@ class _Turn:
             warnings=warnings,
         )
         head = self._s.runs.end(self._head.run_id, ending, owner=self._owner)
+        if head is not None and head.ending != ending:
+            self._s.metrics.count(Metric.LATE_RESULTS)
         if head is not None and not head.settled:
             settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
 

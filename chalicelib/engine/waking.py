@@ -5,9 +5,10 @@ from __future__ import annotations
 from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.messages import PlannedStepMessage
+from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import PLANNED_SAFETY_MS, Run
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepRecord, StepStatus
-from chalicelib.engine import cleanup
+from chalicelib.engine import cleanup, metrics
 from chalicelib.engine.services import Services, logger
 
 
@@ -15,7 +16,10 @@ def wake_due(s: Services, run: Run, now_ms: int) -> None:
     """End what is due; `run.steps` is brought up to date. Whoever ended a step first has its result kept."""
     for key, step in list(run.steps.items()):
         if step.status is StepStatus.WAITING and step.wake_at_ms is not None and step.wake_at_ms <= now_ms:
-            stored = s.runs.complete(run.head.run_id, key, _outcome(step, now_ms))
+            outcome = _outcome(step, now_ms)
+            stored = s.runs.complete(run.head.run_id, key, outcome)
+            if stored.outcome is outcome:
+                _count(s, stored)
             cleanup.remove_traces(s, [stored])
             run.steps[key] = stored
             logger.info(
@@ -26,6 +30,13 @@ def wake_due(s: Services, run: Run, now_ms: int) -> None:
             # Its message was lost with its queue, or lies among the dead letters: a second one does no harm.
             message = PlannedStepMessage(run_id=run.head.run_id, step_id=key, attempt=step.failures)
             s.queues.send_work(message)
+
+
+def _count(s: Services, ended: StepRecord) -> None:
+    if ended.plan.kind is StepKind.WAIT:
+        s.metrics.count(Metric.WAITS_EXPIRED)
+    else:
+        metrics.step_ended(s, ended, is_ours=True)
 
 
 def _forgotten(step: StepRecord, now_ms: int) -> bool:

@@ -20,6 +20,7 @@ from chalicelib.aws import dynamo
 from chalicelib.aws.room import Room
 from chalicelib.core.errors import InfrastructureError, StepwellError, Throttled, TransactionConflict
 from chalicelib.core.messages import EventMessage, TurnMessage
+from chalicelib.core.records import Resumed
 from chalicelib.core.steps import StepStatus
 from tests.contract import build
 from tests.contract.build import LATER_MS, STEP
@@ -175,7 +176,7 @@ def test_a_transaction_in_conflict_is_not_a_lost_race(world: World, reasons: tup
     run_id, event = waiting_run(world), build.event(world)
     answers = iter([conflict(*reasons), conflict(*reasons)])
     with unwell(world, lambda _: next(answers, None)) as (room, log):
-        assert room.runs.resume(build.resumed(event, run_id), build.outcome())
+        assert room.runs.resume(build.resumed(event, run_id), build.outcome()) is Resumed.NOW
         assert log == ["TransactWriteItems"] * 3
     step = world.room.runs.get_step(run_id, STEP)
     assert step is not None
@@ -204,7 +205,7 @@ def test_a_single_write_in_conflict_with_a_transaction_is_tried_again(world: Wor
 def test_a_transaction_with_conditions_that_failed_alone_is_a_lost_race(world: World) -> None:
     run_id, event = build.run(world), build.event(world)
     with unwell(world, lambda _: None) as (room, log):
-        assert not room.runs.resume(build.resumed(event, run_id), build.outcome())
+        assert room.runs.resume(build.resumed(event, run_id), build.outcome()) is Resumed.NOT
         assert log == ["TransactWriteItems"]
 
 
@@ -246,7 +247,7 @@ def test_a_lost_answer_changes_nothing(world: World) -> None:
     with losing(world, "TransactWriteItems") as room:
         room.runs.register(run_id, me, build.waiting(build.OTHER_STEP), (), NOW_MS)
     with losing(world, "TransactWriteItems") as room:
-        assert room.runs.resume(build.resumed(event, run_id, build.OTHER_STEP), build.outcome())
+        assert room.runs.resume(build.resumed(event, run_id, build.OTHER_STEP), build.outcome()) is not Resumed.NOT
     with losing(world, "UpdateItem") as room:
         assert room.runs.release(run_id, me, version=0, wake_at_ms=None) is None
     with losing(world, "UpdateItem") as room:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
+from chalicelib.core.records import Resumed
 from chalicelib.core.runs import LeaseResult, RunHead, RunStatus
 from chalicelib.core.steps import StepRecord, StepStatus
 from tests.contract import build
@@ -78,14 +80,14 @@ def test_one_event_resumes_a_wait_and_is_alone_in_the_audit(ministack: World) ->
         run_id, events = build.run(ministack, leased=me), [build.event(ministack) for _ in range(RACERS)]
         ministack.room.runs.register(run_id, me, build.waiting(), (), NOW_MS)
 
-        def contend(number: int, run_id: str = run_id, events: list[Event] = events) -> bool:
+        def contend(number: int, run_id: str = run_id, events: list[Event] = events) -> Resumed:
             effect = build.resumed(events[number], run_id)
             return ministack.room.runs.resume(effect, build.outcome(f"by {number}"))
 
         got = race(contend)
-        winner = got.index(True)
+        winner = got.index(Resumed.NOW)
         step = ministack.room.runs.get_step(run_id, STEP)
-        assert got.count(True) == 1
+        assert Counter(got) == {Resumed.NOW: 1, Resumed.NOT: RACERS - 1}
         assert step is not None
         assert step.outcome == build.outcome(f"by {winner}")
         marked = [bool(ministack.room.events.effects(event.internal_id)) for event in events]
@@ -97,7 +99,7 @@ def test_deliveries_of_one_event_resume_once_and_all_go_on(ministack: World) -> 
     run_id, event = build.run(ministack, leased=me), build.event(ministack)
     ministack.room.runs.register(run_id, me, build.waiting(), (), NOW_MS)
     got = race(lambda n: ministack.room.runs.resume(build.resumed(event, run_id), build.outcome(f"by {n}")))
-    assert got == [True] * RACERS
+    assert Counter(got) == {Resumed.NOW: 1, Resumed.EARLIER: RACERS - 1}
     assert len(ministack.room.events.effects(event.internal_id)) == 1
 
 
@@ -110,7 +112,7 @@ def test_event_timeout_and_end_are_settled_by_who_comes_first(ministack: World) 
         if number % 2:
             return ministack.room.runs.complete(run_id, STEP, build.outcome(None)).outcome
         resumed = ministack.room.runs.resume(build.resumed(event, run_id), build.outcome("event"))
-        return build.outcome("event") if resumed else None
+        return None if resumed is Resumed.NOT else build.outcome("event")
 
     got = race(contend)
     step = ministack.room.runs.get_step(run_id, STEP)

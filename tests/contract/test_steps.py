@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.aws import keys
 from chalicelib.core.errors import LeaseLost
+from chalicelib.core.records import Resumed
 from chalicelib.core.runs import Owner
 from chalicelib.core.steps import StepLease, StepRecord, StepStatus
 from tests.contract import build
@@ -227,8 +228,8 @@ def test_an_event_resumes_a_wait_once_and_its_redelivery_goes_on(world: World) -
     world.room.runs.register(run_id, ME, build.waiting(), (), NOW_MS)
     outcome = build.outcome(event.payload(), cause=build.caused_by(event))
 
-    assert world.room.runs.resume(build.resumed(event, run_id), outcome)
-    assert world.room.runs.resume(build.resumed(event, run_id), outcome)
+    assert world.room.runs.resume(build.resumed(event, run_id), outcome) is Resumed.NOW
+    assert world.room.runs.resume(build.resumed(event, run_id), outcome) is Resumed.EARLIER
 
     assert stored(world, run_id).outcome == outcome
     assert world.room.events.effects(event.internal_id) == [build.resumed(event, run_id)]
@@ -239,8 +240,8 @@ def test_an_event_resumes_each_wait_of_a_run_that_stands(world: World) -> None:
     for step_id in (STEP, OTHER_STEP):
         world.room.runs.register(run_id, ME, build.waiting(step_id), (), NOW_MS)
 
-    assert world.room.runs.resume(build.resumed(event, run_id), build.outcome())
-    assert world.room.runs.resume(build.resumed(event, run_id, OTHER_STEP), build.outcome())
+    assert world.room.runs.resume(build.resumed(event, run_id), build.outcome()) is Resumed.NOW
+    assert world.room.runs.resume(build.resumed(event, run_id, OTHER_STEP), build.outcome()) is Resumed.NOW
 
     assert {stored(world, run_id, step_id).status for step_id in (STEP, OTHER_STEP)} == {StepStatus.COMPLETED}
     assert {effect.step_id for effect in world.room.events.effects(event.internal_id)} == {STEP, OTHER_STEP}
@@ -250,8 +251,8 @@ def test_of_two_events_the_first_resumes_and_only_it_is_in_the_audit(world: Worl
     run_id, first, second = build.run(world, leased=ME), build.event(world), build.event(world)
     world.room.runs.register(run_id, ME, build.waiting(), (), NOW_MS)
 
-    assert world.room.runs.resume(build.resumed(first, run_id), build.outcome("first"))
-    assert not world.room.runs.resume(build.resumed(second, run_id), build.outcome("second"))
+    assert world.room.runs.resume(build.resumed(first, run_id), build.outcome("first")) is Resumed.NOW
+    assert world.room.runs.resume(build.resumed(second, run_id), build.outcome("second")) is Resumed.NOT
 
     assert stored(world, run_id).outcome == build.outcome("first")
     assert world.room.events.effects(second.internal_id) == []
@@ -259,11 +260,11 @@ def test_of_two_events_the_first_resumes_and_only_it_is_in_the_audit(world: Worl
 
 def test_an_event_resumes_nothing_that_does_not_wait(world: World) -> None:
     run_id, event = build.run(world), build.event(world)
-    assert not world.room.runs.resume(build.resumed(event, run_id), build.outcome())
+    assert world.room.runs.resume(build.resumed(event, run_id), build.outcome()) is Resumed.NOT
     assert world.room.runs.get_step(run_id, STEP) is None
 
     world.room.runs.put_step(run_id, build.completed())
-    assert not world.room.runs.resume(build.resumed(event, run_id), build.outcome("event"))
+    assert world.room.runs.resume(build.resumed(event, run_id), build.outcome("event")) is Resumed.NOT
     assert world.room.events.effects(event.internal_id) == []
 
 
@@ -271,7 +272,7 @@ def test_an_event_resumes_two_runs(world: World) -> None:
     event, runs = build.event(world), [build.run(world, leased=ME) for _ in range(2)]
     for run_id in runs:
         world.room.runs.register(run_id, ME, build.waiting(), (), NOW_MS)
-        assert world.room.runs.resume(build.resumed(event, run_id), build.outcome(build.LARGE))
+        assert world.room.runs.resume(build.resumed(event, run_id), build.outcome(build.LARGE)) is Resumed.NOW
     assert {effect.run_id for effect in world.room.events.effects(event.internal_id)} == set(runs)
 
 
