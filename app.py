@@ -12,6 +12,12 @@ from chalicelib.web.routes import api
 app = Chalice(app_name="stepwell")
 app.register_blueprint(api)
 
+if config.is_in_chalice_cli():
+    # Lambda takes the functions as they are packaged, so a broken one must not get that far.
+    from chalicelib.sdk.registry import discover
+
+    discover()
+
 
 @app.on_sqs_message(queue=f"stepwell-{config.stage()}-events", batch_size=10)
 def on_event(record: Any) -> dict[str, Any]:

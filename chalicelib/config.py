@@ -35,6 +35,8 @@ class Config:
     dead_work_url: str
     bucket: str
     dev: bool
+    # Whether this runs from a deployment package, whose functions were checked when it was made.
+    packaged: bool
     # Where the keys lie; not needed in development, where none are asked for.
     keys_path: str
     retention_days: int
@@ -49,6 +51,11 @@ class Config:
 def stage(environment: Mapping[str, str] = os.environ) -> str:
     """The stage, needed before anything else: queue names hold it."""
     return environment.get(PREFIX + "STAGE", "dev")
+
+
+def is_in_chalice_cli(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether chalice's command line has loaded the app, to package it or to serve it locally."""
+    return environment.get("AWS_CHALICE_CLI_MODE") == "true"
 
 
 def cors_origin(environment: Mapping[str, str] = os.environ) -> str | None:

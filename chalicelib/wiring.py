@@ -74,7 +74,7 @@ def build(
         max_receives=config.max_receives,
         retry_table_ms=config.retry_table_ms or retries.BACKOFF_MS,
     )
-    found = registry if registry is not None else discover()
+    found = registry if registry is not None else discover(packaged=config.packaged)
     held: list[Services] = []
     reception = ingest.ReceptionClock()
     furnished = room or furnish(names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
