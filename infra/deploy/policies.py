@@ -68,7 +68,7 @@ class _Writer:
                 "kms:EncryptionContext:PARAMETER_ARN": parameters,
             }
         }
-        return [_allow("Keys", ("ssm:GetParameter", "ssm:GetParameters"), parameters), decrypt]
+        return [_allow("Keys", ("ssm:GetParameters",), parameters), decrypt]
 
 
 def policies(outputs: Mapping[str, str], user_policy: Mapping[str, Any]) -> dict[str, Policy]:
@@ -140,8 +140,9 @@ def _on_work(w: _Writer) -> list[Statement]:
 
 
 def _on_tick(w: _Writer) -> list[Statement]:
-    """Moves timers to the work queue, and starts schedules."""
+    """Moves timers to the work queue, starts schedules, and tells how long the queues are."""
     return [
+        w.allow("Look", (_LOOK,), "EventsQueue", "WorkQueue", "EventsDeadQueue", "WorkDeadQueue"),
         w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkQueue"),
     ]

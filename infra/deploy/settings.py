@@ -25,7 +25,7 @@ _KEPT_AFTER_THE_LONGEST_SLEEP_DAYS = (limits.MAX_WAIT_MS + limits.EXPIRY_AHEAD_M
 _TO_HAND_OVER_S = 10
 _RESERVED = ("STEPWELL_", "AWS_", "LAMBDA_", "_")
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
-_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TAG = re.compile(r"[\w\s.:/=+@-]*")
 
@@ -78,7 +78,7 @@ class StageSettings(BaseModel):
     alarm_work_age_s: int = _whole(60, 86_400)
     alarm_errors: int = _whole(1, 100_000)
     alarm_throttles: int = _whole(1, 100_000)
-    cors_origin: str = Field(description='an origin such as https://app.example.com (without a path), "*", or ""')
+    cors_origin: str = Field(description='one origin such as https://app.example.com (without a path), or ""')
     bus_exit: bool = _flag()
     api_endpoint_type: Literal["REGIONAL", "EDGE"] = _one_of("REGIONAL", "EDGE")
     architecture: Literal["x86_64", "arm64"] = _one_of("x86_64", "arm64")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
 
+from chalicelib.core import limits
+from infra.deploy import settings
 from infra.local import pumps
 from infra.local.settings import TEMPLATE
 
@@ -39,9 +41,15 @@ def test_the_tables_and_queues_are_the_ones_the_platform_reads() -> None:
 def test_each_table_survives_and_expires(name: str) -> None:
     table = TABLES[name]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": {"Ref": "PointInTimeRecovery"}}
+    assert table["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
-    assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", [*TABLES, "PayloadBucket"])
+def test_data_outlives_the_stack_but_a_failed_creation_leaves_nothing(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -71,10 +79,55 @@ def test_each_queue_keeps_messages_fourteen_days_and_encrypted(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["EventsQueue", "WorkQueue"])
-def test_a_message_that_fails_ten_times_goes_to_the_queue_s_own_dead_letters(name: str) -> None:
+def test_a_message_that_fails_too_often_goes_to_the_queue_s_own_dead_letters(name: str) -> None:
     redrive = QUEUES[name]["RedrivePolicy"]
-    assert redrive["maxReceiveCount"] == 10
-    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": [name.replace("Queue", "DeadQueue"), "Arn"]}
+    assert redrive["maxReceiveCount"] == {"Ref": "ReceiveCount"}
+    dead = name.replace("Queue", "DeadQueue")
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": [dead, "Arn"]}
+    allowed = QUEUES[dead]["RedriveAllowPolicy"]
+    assert allowed["redrivePermission"] == "byQueue"
+    # The source by its name: the two queues would wait for each other's ARN.
+    (source,) = allowed["sourceQueueArns"]
+    assert source["Fn::Sub"].endswith(":" + QUEUES[name]["QueueName"]["Fn::Sub"])
+
+
+def test_the_receive_count_is_what_the_platform_takes_for_granted() -> None:
+    assert default("ReceiveCount") == limits.MAX_RECEIVES
+
+
+def test_the_defaults_are_those_of_the_settings_and_every_parameter_is_set_by_them() -> None:
+    parameters = settings.load("any").parameters()
+    defaults = {name: str(one["Default"]) for name, one in TEMPLATE_BODY["Parameters"].items()}
+    assert defaults == parameters | {"Stage": "dev"}
+
+
+def test_a_stage_s_name_is_held_to_the_same_in_settings_and_template() -> None:
+    assert TEMPLATE_BODY["Parameters"]["Stage"]["AllowedPattern"] == settings.STAGE
+    longest = f"stepwell-{'s' * 17}-payloads-{'1' * 12}-ap-southeast-1"
+    assert len(longest) == 63, "a bucket's name has at most 63 characters"
+
+
+@pytest.mark.parametrize("queue", ["EventsQueue", "EventsDeadQueue"])
+def test_our_rule_alone_may_send_to_the_events_queue_and_to_its_dead_letters(queue: str) -> None:
+    policies = [one for one in of_type("AWS::SQS::QueuePolicy").values() if one["Queues"] == [{"Ref": queue}]]
+    ((statement,),) = [one["PolicyDocument"]["Statement"] for one in policies]
+    assert statement["Effect"] == "Allow"
+    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+    assert statement["Action"] == "sqs:SendMessage"
+    assert statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["EventsRule", "Arn"]}}}
+
+
+def test_the_bus_leads_to_the_events_queue_except_for_what_we_sent_ourselves() -> None:
+    (rule,) = of_type("AWS::Events::Rule").values()
+    assert rule["EventPattern"] == {"source": [{"anything-but": ["stepwell"]}]}
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["EventsQueue", "Arn"]}
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["EventsDeadQueue", "Arn"]}}
+
+
+def test_cloudformation_takes_the_template_inline() -> None:
+    assert len(TEMPLATE.read_bytes()) < 51_200
 
 
 @pytest.mark.parametrize("name", ["Events", "Work"])
