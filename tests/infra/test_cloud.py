@@ -86,13 +86,14 @@ def test_a_changed_template_updates_the_stack_and_keeps_items(tmp_path: Path, mo
         dynamodb = stack.client("dynamodb", aws.endpoint)
         dynamodb.put_item(TableName=aws.env["STEPWELL_TABLE_RUNS"], Item={"pk": {"S": "a"}, "sk": {"S": "b"}})
         changed = tmp_path / "template.yaml"
-        changed.write_text(TEMPLATE.read_text().replace("maxReceiveCount: 10", "maxReceiveCount: 9"))
+        receives = "  ReceiveCount:\n    Type: Number\n    Default: "
+        changed.write_text(TEMPLATE.read_text().replace(f"{receives}10", f"{receives}9"))
         monkeypatch.setattr(stack, "TEMPLATE", changed)
         outputs = stack.deploy(aws.endpoint, "dev")
         attributes = stack.client("sqs", aws.endpoint).get_queue_attributes(
             QueueUrl=outputs["WorkQueueUrl"], AttributeNames=["RedrivePolicy"]
         )["Attributes"]
-        assert json.loads(attributes["RedrivePolicy"])["maxReceiveCount"] == 9
+        assert int(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"]) == 9
         assert dynamodb.scan(TableName=outputs["RunsTableName"])["Count"] == 1
 
 
