@@ -99,6 +99,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         dead_work_url=required("DEAD_WORK_URL"),
         bucket=required("BUCKET"),
         dev=dev,
+        packaged="AWS_LAMBDA_FUNCTION_NAME" in environment,
         keys_path=optional("KEYS_PATH") if dev else required("KEYS_PATH"),
         retention_days=_retention(optional("RETENTION_DAYS", str(limits.DEFAULT_RETENTION_DAYS))),
         hand_over_below_ms=_duration("HAND_OVER_BELOW", optional("HAND_OVER_BELOW", "15s")),
