@@ -13,7 +13,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash bench-engine clean
+.PHONY: help dev dev-reset test check lint types template crash bench-engine bench-cost clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ crash: $(READY) ## Crash every scenario before and after each call to AWS
 
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 	@$(PY) -m tests.bench.engine
+
+bench-cost: $(READY) ## Print what a run and an idle month cost, by list prices
+	@$(PY) -m tests.bench.cost
 
 clean: ## Remove the environment and caches (not the local cloud's state: make dev-reset)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

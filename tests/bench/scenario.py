@@ -62,12 +62,17 @@ class Bench:
 
 
 def start(aws: Cloud, count: int = 10, payload_bytes: int = PAYLOAD_BYTES) -> Bench:
+    """A platform with a function of so many steps."""
+    return start_with(aws, steps_function(count, payload_bytes))
+
+
+def start_with(aws: Cloud, *functions: Any) -> Bench:
     """A platform on the emulator; the meter counts only what the platform asks, not the pump's receives."""
     session, meter = EmulatorSession(aws.endpoint), Meter()
     meter.install(session)
     settings = config.load(aws.env)
     held: list[Platform] = []
     room = furnish(wiring.names(settings), lambda: stamp_s(held[0].services, held[0].clock.now_ms()), session)
-    held.append(wiring.build(settings, registry=Registry([steps_function(count, payload_bytes)]), room=room))
+    held.append(wiring.build(settings, registry=Registry(functions), room=room))
     pump = Pump(held[0], EmulatorSession(aws.endpoint).create_client("sqs"))
     return Bench(held[0], pump, meter)
