@@ -40,12 +40,14 @@ def on_work(record: Any) -> dict[str, Any]:
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def on_tick(event: Any) -> dict[str, int]:
     """Timers come near, schedules fall due."""
-    from chalicelib.engine import tick
+    from chalicelib.engine import metrics, tick
     from chalicelib.wiring import platform
 
     p = platform()
     deadline_ms = p.clock.now_ms() + event.context.get_remaining_time_in_millis()
-    return {"moved": tick.tick(p.services, deadline_ms)}
+    with p.invocation():
+        metrics.measure_backlog(p.services)
+        return {"moved": tick.tick(p.services, deadline_ms)}
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES))
@@ -56,4 +58,5 @@ def on_collect(event: Any) -> dict[str, int]:
 
     p = platform()
     deadline_ms = p.clock.now_ms() + event.context.get_remaining_time_in_millis()
-    return {"poked": collect.collect(p.services, deadline_ms)}
+    with p.invocation():
+        return {"poked": collect.collect(p.services, deadline_ms)}

@@ -34,6 +34,9 @@ class Config:
     dead_events_url: str
     dead_work_url: str
     bucket: str
+    bus: str
+    # Whether the events of runs' ends leave by the bus.
+    exit: bool
     dev: bool
     # Whether this runs from a deployment package, whose functions were checked when it was made.
     packaged: bool
@@ -87,6 +90,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
 
     table = optional("RETRY_TABLE")
     dev = optional("DEV") == "1"
+    leaves = optional("EXIT") == "1"
     return Config(
         stage=stage(environment),
         table_events=required("TABLE_EVENTS"),
@@ -98,6 +102,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         dead_events_url=required("DEAD_EVENTS_URL"),
         dead_work_url=required("DEAD_WORK_URL"),
         bucket=required("BUCKET"),
+        bus=required("BUS") if leaves else optional("BUS"),
+        exit=leaves,
         dev=dev,
         packaged="AWS_LAMBDA_FUNCTION_NAME" in environment,
         keys_path=optional("KEYS_PATH") if dev else required("KEYS_PATH"),

@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib.aws.queues import unpack
 from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError, UserError
 from chalicelib.core.messages import TurnMessage, event_queue_messages, work_messages
+from chalicelib.core.metrics import Metric
 from chalicelib.engine import bridge, planned_steps, process_event, turns
 from chalicelib.engine.services import Delivery, logger
 from chalicelib.wiring import Platform
@@ -32,12 +33,14 @@ def backoff_s(receives: int) -> int:
 def on_events(platform: Platform, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The events queue's handler."""
     url = platform.config.queue_events_url
-    return _each(platform, event, context, url, _handle_event)
+    with platform.invocation():
+        return _each(platform, event, context, url, _handle_event)
 
 
 def on_work(platform: Platform, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The work queue's handler."""
-    return _each(platform, event, context, platform.config.queue_work_url, _handle_work)
+    with platform.invocation():
+        return _each(platform, event, context, platform.config.queue_work_url, _handle_work)
 
 
 def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
@@ -47,6 +50,7 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
         except UserError as error:
             # The sender's mistake: told, and not tried again.
             logger.error("event from the bus refused", extra={"reason": str(error)})
+            platform.metrics.count(Metric.EVENTS_REFUSED)
             return
         process_event.process(platform.services, message)
         return
@@ -55,6 +59,9 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
 
 def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
     message = work_messages.validate_json(body)
+    if delivery.receives == 1:
+        age_ms = platform.clock.now_ms() - max(delivery.sent_at_ms, message.due_ms or 0)
+        platform.metrics.observe(Metric.WORK_AGE, max(0, age_ms))
     if delivery.is_last(platform.services.settings):
         reason = f"its message was received {delivery.receives} times and went to the dead letters"
         platform.services.runs.mark_stalled(message.run_id, reason)
@@ -112,6 +119,9 @@ def _put_back(platform: Platform, queue_url: str, record: dict[str, Any], delive
         logger.info("message deferred", extra={"reason": str(error), "in_s": after_s})
     else:
         after_s = backoff_s(delivery.receives)
+        platform.metrics.count(Metric.DELIVERIES_FAILED)
+        if delivery.is_last(platform.services.settings):
+            platform.metrics.count(Metric.DEAD_LETTERED)
         known = isinstance(error, InfrastructureError | BatchFailed)
         logger.error(
             "message stays on the queue",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,11 @@ from chalicelib.core.functions import FunctionConfig
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
-from chalicelib.engine.exits import NoExit
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
-from chalicelib.engine.metrics import Collected
-from chalicelib.engine.services import Chance, EngineSettings, Services
+from chalicelib.engine.lifecycle import NoExit
+from chalicelib.engine.metrics import Collected, Counts
+from chalicelib.engine.services import Chance, EngineSettings, Services, logger
 from chalicelib.sdk.registry import Registry, discover
 
 
@@ -36,6 +37,21 @@ class Platform:
     clock: ShiftableClock
     # None in development: no key is asked for.
     keyring: Keyring | None
+    metrics: Collected
+    # None in development: what was counted stays in memory.
+    write_metrics: Callable[[Counts], None] | None
+
+    @contextlib.contextmanager
+    def invocation(self) -> Iterator[None]:
+        """What is counted inside is written when it ends, however it ends; a failure to write fails nothing else."""
+        try:
+            yield
+        finally:
+            if self.write_metrics is not None and (counts := self.metrics.take()):
+                try:
+                    self.write_metrics(counts)
+                except Exception:
+                    logger.warning("metrics could not be written", exc_info=True)
 
     def wake_due(self) -> int:
         """After the clock was moved ahead: move timers, start schedules, and send a turn to every run that is due;
@@ -77,6 +93,7 @@ def build(
     found = registry if registry is not None else discover(packaged=config.packaged)
     held: list[Services] = []
     reception = ingest.ReceptionClock()
+    metrics = Collected()
     furnished = room or furnish(names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
     services = Services(
         events=furnished.events,
@@ -88,13 +105,23 @@ def build(
         driver=InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
-        metrics=Collected(),
-        exit=NoExit(),
+        metrics=metrics,
+        exit=furnished.bus if config.exit else NoExit(),
         settings=settings,
     )
     held.append(services)
     keyring = None if config.dev else Keyring(furnished.keys, clock)
-    return Platform(config, services, furnished, reception, clock, keyring)
+    writes = None if config.dev else _metrics_writer(config.stage)
+    return Platform(config, services, furnished, reception, clock, keyring, metrics, writes)
+
+
+def _metrics_writer(stage: str) -> Callable[[Counts], None]:
+    def write(counts: Counts) -> None:
+        from chalicelib.aws.metrics import write_emf
+
+        write_emf(f"stepwell-{stage}", counts.sums, counts.values)
+
+    return write
 
 
 def names(config: configuration.Config) -> Names:
@@ -109,6 +136,7 @@ def names(config: configuration.Config) -> Names:
         dead_events_url=config.dead_events_url,
         dead_work_url=config.dead_work_url,
         bucket=config.bucket,
+        bus=config.bus,
         keys_path=config.keys_path,
     )
 

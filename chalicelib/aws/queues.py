@@ -12,6 +12,7 @@ from chalicelib.aws.dynamo import translate
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.errors import InfrastructureError
 from chalicelib.core.messages import EventMessage, LifecycleMessage, PlannedStepMessage, TurnMessage
+from chalicelib.engine.ports import QueueDepth, QueueName
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 # SQS bills a request per 64 KB, and a batch of ten such bodies stays under its limit of 1 MiB.
 _INLINE_BYTES = 64 * 1024
 _CLAIM = "stepwell_claim"
+_DEPTH: dict[str, Any] = {
+    "visible": "ApproximateNumberOfMessages",
+    "in_flight": "ApproximateNumberOfMessagesNotVisible",
+    "delayed": "ApproximateNumberOfMessagesDelayed",
+}
 
 
 def unpack(body: str, payloads: Payloads) -> str:
@@ -31,11 +37,26 @@ def unpack(body: str, payloads: Payloads) -> str:
 class SqsQueues:
     """Implements engine.ports.Queues, and what the entry points need to answer for a message."""
 
-    def __init__(self, client: SQSClient, payloads: Payloads, *, events_url: str, work_url: str) -> None:
+    def __init__(
+        self,
+        client: SQSClient,
+        payloads: Payloads,
+        *,
+        events_url: str,
+        work_url: str,
+        dead_events_url: str,
+        dead_work_url: str,
+    ) -> None:
         self._client = client
         self._payloads = payloads
         self._events_url = events_url
         self._work_url = work_url
+        self._urls = {
+            QueueName.EVENTS: events_url,
+            QueueName.WORK: work_url,
+            QueueName.DEAD_EVENTS: dead_events_url,
+            QueueName.DEAD_WORK: dead_work_url,
+        }
 
     def _body(self, text: str) -> str:
         # The two characters that JSON writes as they are and SQS refuses.
@@ -74,6 +95,13 @@ class SqsQueues:
             MessageBody=message.model_dump_json(),
             DelaySeconds=delay_s,
         )
+
+    def depth(self, queue: QueueName) -> QueueDepth:
+        answer = self._call(
+            self._client.get_queue_attributes, QueueUrl=self._urls[queue], AttributeNames=list(_DEPTH.values())
+        )
+        counts = {name: int(answer["Attributes"][attribute]) for name, attribute in _DEPTH.items()}
+        return QueueDepth(**counts)
 
     def come_back(self, queue_url: str, receipt: str, after_s: int) -> None:
         """Have a message that failed come again after so many seconds."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.aws.bus import EventBus
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
 from chalicelib.aws.pauses import DynamoPauses
@@ -36,6 +37,7 @@ class Names:
     dead_events_url: str
     dead_work_url: str
     bucket: str
+    bus: str
     keys_path: str
 
 
@@ -50,6 +52,7 @@ class Room:
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
+    bus: EventBus
 
 
 def _client(session: Session, service: str) -> Any:
@@ -94,7 +97,10 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
             payloads,
             events_url=names.events_queue_url,
             work_url=names.work_queue_url,
+            dead_events_url=names.dead_events_url,
+            dead_work_url=names.dead_work_url,
         ),
         payloads=payloads,
         keys=SsmKeys(functools.cache(lambda: _client(made, "ssm")), names.keys_path),
+        bus=EventBus(functools.cache(lambda: _client(made, "events")), names.bus),
     )

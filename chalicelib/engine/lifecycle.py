@@ -11,6 +11,13 @@ from chalicelib.core.runs import Run, RunHead, RunStatus
 from chalicelib.engine.services import Services
 
 
+class NoExit:
+    """Implements engine.ports.Exit where nobody outside listens."""
+
+    def tell(self, event: Event) -> None:
+        """Nothing leaves."""
+
+
 def names_for(head: RunHead) -> list[str]:
     """Which events tell this run's end. None for a run that such an event started: that would never stop."""
     if head.ending is None or head.seed.event_name in names.LIFECYCLE:

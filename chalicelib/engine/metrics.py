@@ -7,9 +7,11 @@ import threading
 from collections import Counter, deque
 from dataclasses import dataclass
 
+from chalicelib.core.errors import InfrastructureError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.steps import StepRecord, StepStatus
-from chalicelib.engine.services import Services
+from chalicelib.engine.ports import QueueName
+from chalicelib.engine.services import Services, logger
 
 # CloudWatch takes 100 values of a metric in one line of the log.
 _MOST_VALUES = 99
@@ -72,3 +74,24 @@ def step_ended(s: Services, stored: StepRecord, *, is_ours: bool) -> None:
 def attempt_failed(s: Services, *, is_ours: bool) -> None:
     """An attempt that failed and will be repeated was recorded, by us or by somebody before us."""
     s.metrics.count(Metric.RETRIES if is_ours else Metric.LATE_RESULTS)
+
+
+def measure_backlog(s: Services) -> None:
+    """What lies in the queues. An empty queue says nothing, so that a stage at rest costs nothing."""
+    try:
+        depths = {name: s.queues.depth(name) for name in QueueName}
+    except InfrastructureError as error:
+        logger.warning("the backlog could not be measured", extra={"error": str(error)})
+        return
+    events, work = depths[QueueName.EVENTS], depths[QueueName.WORK]
+    measured = {
+        Metric.EVENTS_VISIBLE: events.visible,
+        Metric.EVENTS_IN_FLIGHT: events.in_flight,
+        Metric.WORK_VISIBLE: work.visible,
+        Metric.WORK_IN_FLIGHT: work.in_flight,
+        Metric.WORK_DELAYED: work.delayed,
+        Metric.DEAD_LETTERS: depths[QueueName.DEAD_EVENTS].visible + depths[QueueName.DEAD_WORK].visible,
+    }
+    for metric, value in measured.items():
+        if value:
+            s.metrics.observe(metric, value)

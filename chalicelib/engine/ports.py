@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.core.calls import CallRequest, Reply
@@ -225,12 +226,30 @@ class Timers(Protocol):
     def set_mark(self, name: str, value: str) -> None: ...
 
 
+class QueueName(StrEnum):
+    EVENTS = "events"
+    WORK = "work"
+    DEAD_EVENTS = "dead-events"
+    DEAD_WORK = "dead-work"
+
+
+@dataclass(frozen=True)
+class QueueDepth:
+    """How many messages lie in a queue, approximately: to be read, being handled, not yet due."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+
 class Queues(Protocol):
-    """The two queues."""
+    """The two queues, and those of their dead letters."""
 
     def send_events(self, messages: Sequence[EventMessage | LifecycleMessage], *, delay_s: int = 0) -> None: ...
 
     def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None: ...
+
+    def depth(self, queue: QueueName) -> QueueDepth: ...
 
 
 class Metrics(Protocol):

@@ -253,6 +253,11 @@ class Stepwell:
         assert len(found) == 1, f"{len(found)} runs, not one: {[(run.function_id, run.status) for run in found]}"
         return found[0]
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted since the kit started, by the names of docs/METRICS.md."""
+        return {metric.value: n for metric, n in self.platform.metrics.so_far().sums.items()}
+
     def event(self, event_id: str) -> dict[str, Any]:
         """An event and what it caused, as `GET /v1/events/{id}` shows it: `started`, `not_started` with reasons,
         `resumed`, `cancelled`."""

@@ -73,3 +73,11 @@ def test_pages_of_other_origins_are_let_in_only_when_one_is_named() -> None:
     for wrong in ("*", "app.example.com", "https://app.example.com/", "https://a.example, https://b.example"):
         with pytest.raises(ConfigurationError, match=r"STEPWELL_CORS_ORIGIN.*one origin"):
             config.cors_origin({"STEPWELL_CORS_ORIGIN": wrong})
+
+
+def test_an_exit_needs_a_bus() -> None:
+    assert not config.load(NEEDED).exit
+    with pytest.raises(ConfigurationError, match="STEPWELL_BUS is not set"):
+        config.load(NEEDED | {"STEPWELL_EXIT": "1"})
+    found = config.load(NEEDED | {"STEPWELL_EXIT": "1", "STEPWELL_BUS": "stepwell-dev"})
+    assert (found.exit, found.bus) == (True, "stepwell-dev")
