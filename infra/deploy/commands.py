@@ -1,0 +1,208 @@
+"""The commands: what each does, in order, and what it says."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.deploy import chalice_config, chalice_run, drift, findings, inventory, keys, mappings, record, smoke, wheels
+from infra.deploy import facts as facts_room
+from infra.deploy.account import Account
+from infra.deploy.destroy import Destroyer
+from infra.deploy.findings import Finding
+from infra.deploy.inventory import Inventory
+from infra.deploy.key_store import KeyStore
+from infra.deploy.keys import Kind
+from infra.deploy.problems import DeployError
+from infra.deploy.settings import StageSettings
+from infra.deploy.stack import Stack
+from infra.deploy.stack_rules import with_static_names
+from infra.deploy.terminal import Terminal
+
+_SETTLES_WITHIN_S = 90.0
+
+
+@dataclass
+class Stage:
+    """A stage of a project in an account: what a command works on."""
+
+    account: Account
+    settings: StageSettings
+    project: Path
+    terminal: Terminal
+
+    @property
+    def name(self) -> str:
+        return self.settings.stage
+
+    @property
+    def stack(self) -> Stack:
+        return Stack(self.account, f"stepwell-{self.name}", self.terminal)
+
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs. Raises DeployError where there is no stack."""
+        found = self.stack.outputs()
+        if not found:
+            raise DeployError(
+                f"There is no stage {self.name} in {self.account}. `make deploy STAGE={self.name}` makes it."
+            )
+        return found
+
+    def inventory(self) -> Inventory:
+        return inventory.take(self.account, self.name, record.function_names(record.read(self.project, self.name)))
+
+
+def infra(stage: Stage, again: str) -> dict[str, str]:
+    """The stack, chalice's configuration and the keys; the stack's outputs."""
+    account, settings, terminal = stage.account, stage.settings, stage.terminal
+    terminal.step(f"The stack stepwell-{stage.name}")
+    template = with_static_names(
+        (stage.project / "infra" / "template.yaml").read_text(encoding="utf-8"),
+        {"Stage": stage.name, "AWS::AccountId": account.account_id, "AWS::Region": account.region},
+    )
+    tags = {**settings.tags, "stepwell-stage": stage.name}
+    outputs = stage.stack.bring_up(template, settings.parameters(), tags, again=again)
+    terminal.details(drift.mend(account, settings, outputs))
+    found = stage.stack.describe() or {}
+    if bool(found.get("EnableTerminationProtection")) is not settings.deletion_protection:
+        stage.stack.protect(settings.deletion_protection)
+        terminal.detail(f"termination protection switched {'on' if settings.deletion_protection else 'off'}")
+    chalice_config.write(stage.project, stage.name, settings, outputs)
+    terminal.detail(f"wrote {stage.name}'s part of .chalice/config.json and its policies")
+    terminal.step("Keys")
+    store = KeyStore(account, stage.name)
+    for kind in Kind:
+        made = store.make_missing(kind)
+        terminal.detail(f"{kind.value} keys: {'made one' if made else 'there'}, in {keys.parameter(stage.name, kind)}")
+    return outputs
+
+
+def deploy(stage: Stage, *, with_smoke: bool, again: str) -> bool:
+    """Everything; whether all is as it must be."""
+    account, terminal, name = stage.account, stage.terminal, stage.name
+    wheels.refuse_unfit_python(account.client("lambda"))
+    outputs = infra(stage, again)
+    terminal.step("Functions (chalice)")
+    mappings.watch(account)
+    config = chalice_run.load(stage.project, name, mappings.PARTIAL_BATCHES)
+    found = _true_record(stage)
+    terminal.details(mappings.prepare(account, name, found))
+    resources = chalice_run.deploy(account, stage.project, name, config, terminal)
+    terminal.step("What AWS has")
+    problems = _judged(stage, outputs, patient=True)
+    _tell(terminal, problems)
+    api = record.api_id(resources)
+    base = smoke.address(account, api, config.api_gateway_stage) if api else ""
+    store = KeyStore(account, name)
+    if with_smoke and base:
+        terminal.step("A smoke event")
+        event_keys, signing_keys = store.read(Kind.EVENT), store.read(Kind.SIGNING)
+        if not event_keys or not signing_keys:
+            raise DeployError(f"Stage {name} has no keys any more. `{again}` makes new ones.")
+        smoke.run(base, event_keys[0], signing_keys[0], terminal)
+    _where_things_are(stage, base, outputs)
+    return not problems
+
+
+def _true_record(stage: Stage) -> Inventory:
+    """Make chalice's record true to what AWS has; what that is."""
+    recorded = record.read(stage.project, stage.name)
+    found = stage.inventory()
+    true = record.true_to(recorded, found, stage.name)
+    if true and not recorded:
+        stage.terminal.detail(
+            f"this checkout has no record of an earlier deployment: found {len(true)} resources in AWS by their names"
+        )
+    if true != recorded:
+        record.write(stage.project, stage.name, true)
+    return found
+
+
+def check(stage: Stage) -> bool:
+    """What AWS really has; whether all is as it must be."""
+    stage.terminal.step(f"What AWS has of stage {stage.name}")
+    problems = _judged(stage, stage.outputs(), patient=False)
+    _tell(stage.terminal, problems)
+    return not problems
+
+
+def _judged(stage: Stage, outputs: dict[str, str], *, patient: bool) -> list[Finding]:
+    """The findings; patient right after a deployment, when mappings are still being switched on."""
+    entry = chalice_config.stage_entry(stage.settings, outputs)
+    deadline = time.monotonic() + _SETTLES_WITHIN_S
+    while True:
+        known = facts_room.collect(stage.account, stage.name, outputs, stage.inventory())
+        problems = findings.judge(known, stage.settings, entry)
+        settling = any(
+            one.state in ("Creating", "Enabling", "Updating") for many in known.mappings.values() for one in many
+        )
+        if not (patient and problems and settling) or time.monotonic() > deadline:
+            return problems
+        time.sleep(stage.stack.pause_s)
+
+
+def _tell(terminal: Terminal, problems: list[Finding]) -> None:
+    if not problems:
+        terminal.detail("all as it must be: functions, mappings, queues, tables, schedules, bucket, keys")
+        return
+    terminal.detail(f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} not as they must be:")
+    terminal.details(f"- {one}" for one in problems)
+
+
+def _where_things_are(stage: Stage, base: str, outputs: dict[str, str]) -> None:
+    name, region, say = stage.name, stage.account.region, stage.terminal.say
+    say(f"\nStage {name} is deployed.\n")
+    say(f"  address     {base}")
+    say(f"  send to     {base}/e/EVENT_KEY")
+    say(f"  keys        make keys STAGE={name}   (shows them: make keys STAGE={name} ARGS='show event')")
+    if outputs.get("DashboardName"):
+        console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+        say(f"  dashboard   {console}#dashboards/dashboard/{outputs['DashboardName']}")
+    if not stage.settings.alarm_email:
+        say(f"  alarms      go to nobody yet: set alarm_email under [stages.{name}] in infra/settings.toml")
+    say("\nNext, with the keys in EVENT_KEY and SIGNING_KEY:\n")
+    say(f'  curl {base}/e/$EVENT_KEY -d \'{{"name": "demo/hello", "data": {{"name": "world"}}}}\'')
+    say(f'  curl -H "Authorization: Bearer $SIGNING_KEY" {base}/v1/runs')
+
+
+def destroy(stage: Stage, *, delete_data: bool, yes: bool, again: str) -> bool:
+    """Take the stage down after asking; whether nothing was left against our will."""
+    terminal, name = stage.terminal, stage.name
+    work = Destroyer(stage.account, name, stage.project, terminal)
+    found, stack, data, waiting = work.look(), work.stack.describe(), work.kept(), work.waiting()
+    if found.is_empty() and stack is None and not (data and delete_data):
+        terminal.say(f"There is no stage {name} in {stage.account}.")
+        if data:
+            terminal.say("Its data is there: " + ", ".join(data) + f"\n`{again} ARGS='--data delete'` deletes it.")
+        return True
+    terminal.say(f"This takes down stage {name} in {stage.account}:")
+    terminal.say(f"  deleted: {len(found.functions)} functions with API, schedules, roles; queues, bus, alarms")
+    for queue, count in waiting.items():
+        terminal.say(f"  LOST:    about {count} messages that wait in {queue}")
+    for one in data:
+        terminal.say(f"  {'DELETED' if delete_data else 'kept'}: {'   ' if not delete_data else ''} {one}")
+    _confirmed(terminal, name, yes)
+    work.run(delete_data=delete_data)
+    terminal.say()
+    if work.left:
+        terminal.say("Left behind:")
+        for line in work.left:
+            terminal.say(f"  - {line}")
+        terminal.say(f"`{again}` may simply be run again.")
+        return False
+    terminal.say(f"Stage {name} is gone.")
+    if not delete_data and data:
+        terminal.say(
+            f"Its data is kept, and a new deployment takes it back. To delete it, too:\n  {again} ARGS='--data delete'"
+        )
+    return True
+
+
+def _confirmed(terminal: Terminal, name: str, yes: bool) -> None:
+    if yes:
+        return
+    if terminal.ask is None:
+        raise DeployError("Nobody is there to be asked: say --yes to go on without a question.")
+    if terminal.ask(f"Type the stage's name to go on ({name}): ").strip() != name:
+        raise DeployError("That is not the stage's name: nothing was deleted.")
