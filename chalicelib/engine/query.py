@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 import heapq
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import ids, limits
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
-from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.errors import NotFound
 from chalicelib.core.events import Event
 from chalicelib.core.records import EffectKind, EventRecord
 from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.core.timeline import timeline
 from chalicelib.engine import lifecycle, settle
+from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
 from chalicelib.engine.services import Services
-
-
-class InvalidQuery(UserError):
-    """A query parameter that cannot be used."""
 
 
 # Of a run (its time and id), or of an event.
 _POSITION = re.compile(r"[0-9]{15}#[0-9A-Z]{26}|[0-9A-Z]{26}")
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some rows, and the cursor of the next ones."""
-
-    rows: list[dict[str, Any]]
-    cursor: str | None
-
-
-def encode_cursor(position: str) -> str:
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str | None) -> str | None:
-    """Raises InvalidQuery for what is no cursor of ours."""
-    if not cursor:
+def _before(cursor: str | None) -> str | None:
+    """The position in a cursor. Raises InvalidQuery."""
+    if cursor is None:
         return None
-    try:
-        position = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-    except ValueError:  # binascii's and Unicode's errors are such.
-        position = ""
+    position = decode_cursor(cursor)
     if not _POSITION.fullmatch(position):
-        raise InvalidQuery("cursor: this is not a cursor of an earlier page")
+        raise not_ours()
     return position
 
 
@@ -58,7 +38,7 @@ def events_page(
     s: Services, *, name: str | None, after_ms: int, before_ms: int, limit: int, cursor: str | None
 ) -> Page:
     """Events, newest first; without `name`, of all the user's names."""
-    before = decode_cursor(cursor) or ids.position(before_ms)
+    before = _before(cursor) or ids.position(before_ms)
     wanted = [name] if name is not None else [n for n in s.events.names() if not n.startswith("inngest/")]
     after = ids.position(after_ms)
     found: list[EventRecord] = []
@@ -140,7 +120,7 @@ def runs_page(
 ) -> Page:
     """Runs, newest first. Status is filtered while reading, so a page may take several reads; it is bounded, and a
     page with fewer rows than asked for may still have a cursor."""
-    before = decode_cursor(cursor) or _run_position(before_ms)
+    before = _before(cursor) or _run_position(before_ms)
     wanted = [fn_id] if fn_id is not None else [config.id for config in s.catalog.configs()]
     oldest = _run_position(after_ms)
     rows: list[dict[str, Any]] = []

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, ParamSpec
+from collections.abc import Mapping
+from typing import Any
 
 from chalice.app import Response
 
 from chalicelib.core.errors import InfrastructureError, NotFound, UserError
-from chalicelib.engine.services import logger
-
-P = ParamSpec("P")
+from chalicelib.engine.logs import logger
 
 
-def problem(status: int, message: str, **more: Any) -> Response:
+def problem(status: int, message: str, *, headers: Mapping[str, Any] | None = None, **more: Any) -> Response:
     """An error's answer."""
-    return Response(body={"error": message, "status": status, **more}, status_code=status)
+    body = {"error": message, "status": status, **more}
+    return Response(body=body, status_code=status, headers=dict(headers or {}))
 
 
-def answered(view: Callable[P, Any]) -> Callable[P, Any]:
-    """Turns the domain's errors into answers."""
-
-    @functools.wraps(view)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Any:
-        try:
-            return view(*args, **kwargs)
-        except NotFound as error:
-            return problem(404, str(error))
-        except UserError as error:
-            return problem(400, str(error))
-        except InfrastructureError as error:
-            logger.error("request failed", extra={"error": str(error)})
-            return problem(503, "the service cannot be reached right now; try again")
-
-    return wrapped
+def answer_to(error: Exception, request: Any) -> Response:
+    """The answer when a request ended with this error; what is inside us goes to the log alone."""
+    if isinstance(error, NotFound):
+        return problem(404, str(error))
+    if isinstance(error, UserError):
+        return problem(400, str(error))
+    request_id = request.context.get("requestId", "unknown")
+    # The route and not the address: that may hold an event key.
+    told = {"request_id": request_id, "route": f"{request.method} {request.path}"}
+    if isinstance(error, InfrastructureError):
+        logger.error("request failed", extra={**told, "error": str(error)})
+        return problem(503, "the service cannot be reached right now; try again")
+    logger.error("request failed unexpectedly", exc_info=error, extra=told)
+    return problem(500, f"something is wrong with the service; its log tells more under the request id {request_id}")

@@ -31,7 +31,13 @@ ALLOWED: dict[str, set[str]] = {
         "chalicelib.engine.collect",
     },
     "chalicelib.config": {"chalicelib.core"},
-    "chalicelib.web": {"chalicelib.core", "chalicelib.engine", "chalicelib.web", "chalicelib.wiring"},
+    "chalicelib.web": {
+        "chalicelib.config",
+        "chalicelib.core",
+        "chalicelib.engine",
+        "chalicelib.web",
+        "chalicelib.wiring",
+    },
     "chalicelib.deliveries": {"chalicelib.core", "chalicelib.engine", "chalicelib.wiring", "chalicelib.aws.queues"},
     "chalicelib.wiring": {
         "chalicelib.aws.metrics",
@@ -67,7 +73,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "chalicelib.drivers": set(),
     "chalicelib.aws": {"pydantic", "aws_lambda_powertools", *AWS},
     "chalicelib.config": set(),
-    "chalicelib.web": {"chalice"},
+    "chalicelib.web": {"chalice", "pydantic"},
     "chalicelib.deliveries": set(),
     "chalicelib.wiring": {"aws_lambda_powertools"},
     "app": {"chalice"},

@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
 
 from app import app
-from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerEvent, function
+from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerCron, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
-from chalicelib.web import routes
+from chalicelib.web import dispatch
 from infra.local.context import LambdaContext
 from infra.local.gateway import Request, answer_of, match, proxy_event
+from tests.web import described
 
 SIGNING_KEY = "signkey-test-" + "0f" * 32
 OLD_SIGNING_KEY = "signkey-test-" + "a1" * 32
@@ -25,7 +26,7 @@ OLD_SIGNING_KEY = "signkey-test-" + "a1" * 32
 @function(
     fn_id="greet",
     trigger=TriggerEvent(event="demo/greet", expression="event.data.size / event.data.parts < 10 || true"),
-    cancel=Cancel(event="demo/stop"),
+    cancel=Cancel(event="demo/stop", if_exp="async.data.who != 'nobody'", timeout="1h"),
 )
 def greet(ctx: Context) -> Any:
     if ctx.event.data.get("wait"):
@@ -40,10 +41,23 @@ def count(_ctx: Context) -> int:
     return 1
 
 
+@function(
+    fn_id="report",
+    trigger=[
+        TriggerCron(cron="TZ=Europe/Berlin 0 9 * * 1"),
+        TriggerCron(cron="0 0 29 2 *"),
+        TriggerEvent(event="demo/report"),
+    ],
+)
+def report(_ctx: Context) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
     body: Any
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Api:
@@ -52,14 +66,27 @@ class Api:
     def __init__(self, kit: Stepwell) -> None:
         self.kit = kit
 
-    def call(self, method: str, path: str, body: bytes = b"", content_type: str | None = None) -> Answer:
-        headers = [("Host", "localhost")] + ([("Content-Type", content_type)] if content_type else [])
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        content_type: str | None = None,
+        authorization: str | None = None,
+    ) -> Answer:
+        """The answer to a request; it must be one that the OpenAPI document allows."""
+        headers = [("Host", "localhost")]
+        headers += [("Content-Type", content_type)] if content_type is not None else []
+        headers += [("Authorization", authorization)] if authorization is not None else []
         found = match(urlsplit(path).path, app.routes)
         if found is None:
             return Answer(404, {"error": f"There is no {path} here", "status": 404})
         event = proxy_event(Request(method, path, headers, body), *found, app.api.binary_types)
         answer = answer_of(app(event, LambdaContext("stepwell-api", 29.0)))
-        return Answer(answer.status, json.loads(answer.body) if answer.body else None)
+        found_body = json.loads(answer.body)
+        if answer.status != 405:  # A method that is not there is described nowhere.
+            described.check(method, found[0], answer.status, found_body)
+        return Answer(answer.status, found_body, dict(answer.headers))
 
     def set_keys(self, event_keys: list[str], signing_keys: list[str]) -> None:
         """Put keys where a deployment has them."""
@@ -94,10 +121,10 @@ class Api:
 
 @contextlib.contextmanager
 def serve(**settings: Any) -> Iterator[Api]:
-    with start_stepwell([greet, count], **settings) as kit:
-        before = routes.platform
-        routes.platform = lambda: kit.platform  # The process's platform is the kit's.
+    with start_stepwell([greet, count, report], **settings) as kit:
+        before = dispatch.platform
+        dispatch.platform = lambda: kit.platform  # The process's platform is the kit's.
         try:
             yield Api(kit)
         finally:
-            routes.platform = before
+            dispatch.platform = before

@@ -1,0 +1,45 @@
+"""Looking at functions: how each is configured, and when its schedules are due."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from chalicelib.core import limits
+from chalicelib.core.clock import to_iso
+from chalicelib.core.crons import CronSchedule
+from chalicelib.core.errors import NotFound
+from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
+from chalicelib.engine.services import Services
+
+_NEXT_TIMES = 3
+# Five years, for the 29th of February.
+_HORIZON_MS = 5 * 366 * limits.DAY_MS
+
+
+def functions(s: Services) -> list[dict[str, Any]]:
+    """All of this deployment, by their ids."""
+    now = s.clock.now_ms()
+    return [_wire(config, now) for config in sorted(s.catalog.configs(), key=lambda config: config.id)]
+
+
+def function(s: Services, fn_id: str) -> dict[str, Any]:
+    """Raises NotFound."""
+    config = s.catalog.get(fn_id)
+    if config is None:
+        raise NotFound(f"there is no function {fn_id!r} in this deployment")
+    return _wire(config, s.clock.now_ms())
+
+
+def _wire(config: FunctionConfig, now_ms: int) -> dict[str, Any]:
+    body = config.wire()
+    body["triggers"] = [_trigger(trigger, now_ms) for trigger in config.triggers]
+    return body
+
+
+def _trigger(trigger: EventTrigger | CronTrigger, now_ms: int) -> dict[str, Any]:
+    if isinstance(trigger, EventTrigger):
+        return trigger.model_dump(exclude_none=True)
+    schedule = CronSchedule.parse(trigger.cron)
+    due = islice(schedule.due_between(now_ms, now_ms + _HORIZON_MS), _NEXT_TIMES)
+    return {"cron": trigger.cron, "time_zone": schedule.zone, "next": [to_iso(ms) for ms in due]}

@@ -1,0 +1,47 @@
+"""A request becomes the call of a view: its parameters read, its errors answered."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from chalice.app import Response
+
+from chalicelib.web.errors import answer_to
+from chalicelib.web.table import Route
+
+if TYPE_CHECKING:
+    from chalicelib.wiring import Platform
+
+
+def platform() -> Platform:
+    """This process's platform. Imported late: loading the app costs nothing of AWS."""
+    from chalicelib import wiring
+
+    return wiring.platform()
+
+
+def load_view(route: Route) -> Any:
+    module, _, name = route.view.partition(".")
+    return getattr(importlib.import_module(f"chalicelib.web.views.{module}"), name)
+
+
+def load_model(name: str) -> Any:
+    return getattr(importlib.import_module("chalicelib.web.models"), name)
+
+
+def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Response:
+    """The answer to a request, whatever happens."""
+    try:
+        # They stay percent-encoded until here.
+        arguments: dict[str, Any] = {name: unquote(value) for name, value in captured.items()}
+        if route.parameters is not None:
+            arguments["params"] = load_model(route.parameters).read(request.query_params or {})
+        if route.takes_body:
+            arguments["request"] = request
+        found = load_view(route)(platform(), **arguments)
+    except Exception as error:
+        return answer_to(error, request)
+    return found if isinstance(found, Response) else Response(body=found, status_code=200)

@@ -1,0 +1,28 @@
+"""What the API takes and answers, as models: parameters are read by them, and the OpenAPI document is made of them."""
+
+from chalicelib.web.models.common import Error, Health, Index, OpenApi
+from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
+from chalicelib.web.models.functions import FunctionAnswer, Functions
+from chalicelib.web.models.parameters import EventsQuery, PageQuery, Parameters, RunsQuery
+from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
+
+__all__ = [
+    "Accepted",
+    "Error",
+    "EventAnswer",
+    "EventRuns",
+    "Events",
+    "EventsQuery",
+    "FunctionAnswer",
+    "Functions",
+    "Health",
+    "Index",
+    "NotAccepted",
+    "OpenApi",
+    "PageQuery",
+    "Parameters",
+    "RunAnswer",
+    "Runs",
+    "RunsQuery",
+    "Timeline",
+]

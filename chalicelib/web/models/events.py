@@ -1,0 +1,85 @@
+"""Events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.web.models.common import Error, Metadata, PageMetadata, Shape, Time
+from chalicelib.web.models.runs import RunBody
+
+
+class Accepted(Shape):
+    ids: list[str] = Field(description="The internal ids of the events, in their order.")
+    status: int
+
+
+class RefusedEvent(Shape):
+    index: int = Field(description="Which event of the request, from 0.")
+    error: str
+
+
+class NotAccepted(Error):
+    """A request of which some events, or all, were not accepted."""
+
+    ids: list[str] | None = Field(default=None, description="The internal ids of the events that were accepted.")
+    errors: list[RefusedEvent] | None = Field(default=None, description="Each event that was refused, and why.")
+
+
+class EventBody(Shape):
+    internal_id: str = Field(description="Our id of the event.")
+    source: str = Field(description="How it came: `api`, `step`, `schedule`, `run`, `eventbridge:<its source>`.")
+    received_at: Time
+    id: str = Field(description="The sender's id, or ours where none was given.")
+    name: str
+    data: dict[str, Any]
+    user: dict[str, Any]
+    ts: int = Field(description="The sender's time, or ours, in milliseconds since the epoch.")
+    v: str | None
+
+
+class Started(Shape):
+    function_id: str
+    run_id: str
+
+
+class NotStarted(Shape):
+    function_id: str
+    reason: str
+
+
+class ResumedRun(Shape):
+    run_id: str
+    step_id: str | None
+    at: Time
+
+
+class CancelledRun(Shape):
+    run_id: str
+    at: Time
+
+
+class EventAudit(EventBody):
+    """An event, and everything that it caused."""
+
+    processed_at: Time
+    started: list[Started]
+    not_started: list[NotStarted]
+    resumed: list[ResumedRun]
+    cancelled: list[CancelledRun]
+
+
+class Events(Shape):
+    data: list[EventBody]
+    metadata: PageMetadata
+
+
+class EventAnswer(Shape):
+    data: EventAudit
+    metadata: Metadata
+
+
+class EventRuns(Shape):
+    data: list[RunBody]
+    metadata: Metadata

@@ -1,0 +1,102 @@
+"""Runs and their timelines."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from chalicelib.core.runs import RunStatus
+from chalicelib.core.steps import CauseKind
+from chalicelib.web.models.common import Metadata, PageMetadata, Shape, Time
+
+
+class RunBody(Shape):
+    run_id: str
+    run_started_at: Time
+    function_id: str
+    function_version: int
+    event_id: str = Field(description="The internal id of the event that started it.")
+    status: RunStatus
+    ended_at: Time | None
+    output: Any = Field(default=None, description="What the function returned, or its error. Absent until it ended.")
+    cron: str | None = Field(default=None, description="The schedule that started it, if one did.")
+    stalled: str | None = Field(default=None, description="Why it stands still: its message is among the dead letters.")
+
+
+class Runs(Shape):
+    data: list[RunBody]
+    metadata: PageMetadata
+
+
+class RunAnswer(Shape):
+    data: RunBody
+    metadata: Metadata
+
+
+class EventRef(Shape):
+    id: str
+    name: str
+
+
+class ErrorBody(Shape):
+    name: str
+    message: str
+    stack: str | None = None
+    data: Any = None
+
+
+class CauseBody(Shape):
+    kind: CauseKind = Field(description="What ended it from outside.")
+    id: str | None = None
+    name: str | None = None
+
+
+TimelineType = Literal[
+    "run.created",
+    "run.started",
+    "run.stalled",
+    "run.completed",
+    "run.failed",
+    "run.cancelled",
+    "step.planned",
+    "step.sleeping",
+    "step.waiting",
+    "step.invoking",
+    "step.attempt_failed",
+    "step.completed",
+    "step.failed",
+    "step.resumed",
+    "step.timed_out",
+    "function.attempt_failed",
+    "warning",
+]
+
+
+class TimelineEntry(Shape):
+    """What belongs to the entry's type is there, the rest is absent."""
+
+    at: Time
+    type: TimelineType
+    event: EventRef | str | None = Field(
+        default=None, description="The event that started the run; the name of the event that a step waits for."
+    )
+    step: str | None = Field(default=None, description="The step's name.")
+    step_id: str | None = Field(default=None, description="The step's memo key.")
+    if_: str | None = Field(default=None, alias="if", description="The condition of a wait.")
+    until: Time | None = Field(default=None, description="When a sleep or a wait ends.")
+    function_id: str | None = Field(default=None, description="The invoked function.")
+    run_id: str | None = Field(default=None, description="The invoked run.")
+    attempt: int | None = None
+    attempts: int | None = None
+    started_at: Time | None = None
+    took_ms: int | None = None
+    error: ErrorBody | None = None
+    cause: CauseBody | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class Timeline(Shape):
+    data: list[TimelineEntry]
+    metadata: Metadata

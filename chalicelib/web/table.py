@@ -1,0 +1,75 @@
+"""Every route there is, as data: what answers it, who may ask, and what the OpenAPI document says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path.
+
+    `view` is a function of chalicelib.web.views (`module.function`); `parameters` and `answer` are models of
+    chalicelib.web.models. All three by name: they are loaded when they are needed, not when the app is.
+    """
+
+    method: str
+    path: str
+    view: str
+    summary: str
+    answer: str
+    parameters: str | None = None
+    errors: tuple[int, ...] = ()
+    # Asks for no signing key: everything else does.
+    is_open: bool = False
+    takes_body: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def tag(self) -> str:
+        return self.view.partition(".")[0].replace("_", " ")
+
+
+ROUTES = (
+    Route("GET", "/", "about.index", "What there is", "Index"),
+    Route("GET", "/health", "about.health", "Whether the service is there", "Health", is_open=True),
+    Route("GET", "/openapi.json", "about.openapi", "This API, described", "OpenApi"),
+    Route(
+        "POST",
+        "/e/{key}",
+        "events.send",
+        "Send one event, or a list of events",
+        "Accepted",
+        errors=(400, 413, 415),
+        is_open=True,
+        takes_body=True,
+    ),
+    Route("GET", "/v1/events", "events.show_all", "Events, newest first", "Events", "EventsQuery", (400,)),
+    Route(
+        "GET",
+        "/v1/events/{event_id}",
+        "events.show",
+        "One event, with what it started, resumed and cancelled",
+        "EventAnswer",
+        errors=(404,),
+    ),
+    Route(
+        "GET", "/v1/events/{event_id}/runs", "events.runs", "The runs that an event started", "EventRuns", None, (404,)
+    ),
+    Route("GET", "/v1/runs", "runs.show_all", "Runs, newest first", "Runs", "RunsQuery", (400,)),
+    Route("GET", "/v1/runs/{run_id}", "runs.show", "One run", "RunAnswer", errors=(404,)),
+    Route("DELETE", "/v1/runs/{run_id}", "runs.cancel", "Cancel a run", "RunAnswer", errors=(404,)),
+    Route(
+        "GET",
+        "/v1/runs/{run_id}/timeline",
+        "runs.timeline",
+        "Every attempt, wait, resume and cancellation of a run",
+        "Timeline",
+        errors=(404,),
+    ),
+    Route("GET", "/v1/functions", "functions.show_all", "The functions of this deployment", "Functions"),
+    Route("GET", "/v1/functions/{function_id}", "functions.show", "One function", "FunctionAnswer", errors=(404,)),
+)

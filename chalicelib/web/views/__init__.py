@@ -1,0 +1,1 @@
+"""What answers each route. `table` names the views."""

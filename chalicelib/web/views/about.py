@@ -1,0 +1,24 @@
+"""`/`, `/health`, `/openapi.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.web.table import ROUTES
+from chalicelib.wiring import Platform
+
+
+def index(_p: Platform) -> dict[str, Any]:
+    return {"service": "stepwell", "routes": {route.name: route.summary for route in ROUTES}}
+
+
+def health(p: Platform) -> dict[str, Any]:
+    """Alive, and able to read its tables."""
+    p.services.timers.get_mark("health")
+    return {"status": "ok", "stage": p.config.stage, "functions": len(p.services.catalog.configs())}
+
+
+def openapi(_p: Platform) -> dict[str, Any]:
+    from chalicelib.web.openapi import document
+
+    return document()

@@ -1,0 +1,38 @@
+"""`/e/{key}` and `/v1/events`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Request, Response
+
+from chalicelib.engine import query
+from chalicelib.web.ingest import accept_events
+from chalicelib.web.models import EventsQuery
+from chalicelib.web.views.wrapping import wrap, wrap_page
+from chalicelib.wiring import Platform
+
+
+def send(p: Platform, key: str, request: Request) -> Response:
+    content_type = request.headers.get("content-type", "application/json")
+    return accept_events(p, key, request.raw_body, content_type)
+
+
+def show_all(p: Platform, params: EventsQuery) -> dict[str, Any]:
+    page = query.events_page(
+        p.services,
+        name=params.name,
+        after_ms=params.received_after,
+        before_ms=params.received_before,
+        limit=params.limit,
+        cursor=params.cursor,
+    )
+    return wrap_page(p, page)
+
+
+def show(p: Platform, event_id: str) -> dict[str, Any]:
+    return wrap(p, query.event(p.services, event_id))
+
+
+def runs(p: Platform, event_id: str) -> dict[str, Any]:
+    return wrap(p, query.event_runs(p.services, event_id))

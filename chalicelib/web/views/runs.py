@@ -1,0 +1,35 @@
+"""`/v1/runs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.engine import query
+from chalicelib.web.models import RunsQuery
+from chalicelib.web.views.wrapping import wrap, wrap_page
+from chalicelib.wiring import Platform
+
+
+def show_all(p: Platform, params: RunsQuery) -> dict[str, Any]:
+    page = query.runs_page(
+        p.services,
+        fn_id=params.function_id,
+        status=params.status,
+        after_ms=params.started_after,
+        before_ms=params.started_before,
+        limit=params.limit,
+        cursor=params.cursor,
+    )
+    return wrap_page(p, page)
+
+
+def show(p: Platform, run_id: str) -> dict[str, Any]:
+    return wrap(p, query.load_run(p.services, run_id).head.wire())
+
+
+def cancel(p: Platform, run_id: str) -> dict[str, Any]:
+    return wrap(p, query.cancel_run(p.services, run_id).wire())
+
+
+def timeline(p: Platform, run_id: str) -> dict[str, Any]:
+    return wrap(p, query.run_timeline(p.services, run_id))
