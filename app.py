@@ -9,7 +9,8 @@ from chalice import Chalice, Rate
 from chalicelib import config
 from chalicelib.web.routes import api
 
-app = Chalice(app_name="stepwell")
+# Chalice's logger would have the name of ours, and each line would be written twice.
+app = Chalice(app_name="stepwell", configure_logs=False)
 app.register_blueprint(api)
 
 if config.is_in_chalice_cli():

@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def close_gaps() -> None:
     _let_invocations_end()
     _be_ready_at_once()
     _count_loopback_as_tls()
+    _authorize_each_parameter()
     if JOURNAL in os.environ:
         _write_deliveries(Path(os.environ[JOURNAL]))
 
@@ -136,6 +138,33 @@ def _count_loopback_as_tls() -> None:
 
     pin = iam_evaluator.pin_request_origin
     iam_evaluator.pin_request_origin = lambda source_ip, _secure: pin(source_ip, True)
+
+
+def _authorize_each_parameter() -> None:
+    """AWS authorizes GetParameters for each parameter that is asked for; ministack for "*", which a policy that names
+    its parameters does not allow."""
+    from ministack.core import iam_actions, iam_evaluator
+
+    extract, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
+    further: ContextVar[list[str]] = ContextVar("further", default=[])
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: Any, body: bytes, params: Any, region: str, account: str
+    ) -> str:
+        found: str = extract(service, method, path, headers, body, params, region, account)
+        names = json.loads(body).get("Names", []) if service == "ssm" and body else []
+        arns = [f"arn:aws:ssm:{region}:{account}:parameter/{name.lstrip('/')}" for name in names] or [found]
+        further.set(arns[1:])
+        return arns[0]
+
+    def enforce_all(key: str, action: str, service: str, region: str, **more: Any) -> Any:
+        denied = enforce(key, action, service, region, **more)
+        for arn in further.get() if service == "ssm" else ():
+            denied = denied or enforce(key, action, service, region, **{**more, "resource_arn": arn})
+        return denied
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+    iam_evaluator.enforce = enforce_all
 
 
 def _write_deliveries(path: Path) -> None:

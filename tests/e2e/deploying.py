@@ -35,7 +35,7 @@ class Hands:
 
     def plain_chalice(self, stage: str) -> str:
         """`chalice deploy`, with nothing of ours around it."""
-        return self.run([sys.executable, "-m", "chalice.cli", "deploy", "--stage", stage])
+        return self.run(["chalice", "deploy", "--stage", stage])
 
     def run(self, command: list[str], *, kill_at: str | None = None) -> str:
         """Run a command to its end, or until it prints ``kill_at``; it is killed then. Raises CommandFailed."""
@@ -51,11 +51,12 @@ class Hands:
         code = process.wait()
         self.children.ended(process)
         text = "".join(lines)
-        self.said.append((" ".join(command[1:]), text))
+        typed = " ".join(["python" if word == sys.executable else word for word in command])
+        self.said.append((typed, text))
         if kill_at is not None and not was_killed:
             raise CommandFailed(f"never said {kill_at!r}, and ended with {code}:\n{text}")
         if kill_at is None and code != 0:
-            raise CommandFailed(f"`{' '.join(command[1:])}` ended with {code}:\n{text}")
+            raise CommandFailed(f"`{typed}` ended with {code}:\n{text}")
         return text
 
     def api(self, stage: str) -> Api:
