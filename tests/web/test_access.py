@@ -26,28 +26,25 @@ def sdk_form(key: str) -> str:
     return f"{prefix}-{hashlib.sha256(bytes.fromhex(digits)).hexdigest()}"
 
 
-@pytest.mark.parametrize(("method", "path"), LOCKED)
 @pytest.mark.parametrize(
     "header",
     [None, "", "Bearer", "Bearer wrong", f"Basic {SIGNING_KEY}", "Bearer secret-1", f"Bearer {SIGNING_KEY}0"],
 )
-def test_every_route_refuses_whoever_has_no_signing_key(
-    locked_api: Api, method: str, path: str, header: str | None
-) -> None:
-    answer = locked_api.call(method, address(path), authorization=header)
+def test_every_route_refuses_whoever_has_no_signing_key(locked_api: Api, header: str | None) -> None:
+    assert len(LOCKED) == len(ALL) - len(OPEN)
+    for method, path in LOCKED:
+        answer = locked_api.call(method, address(path), authorization=header)
+        assert answer.status == 401, f"{method} {path}"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.body["status"] == 401
+        assert "signing key" in answer.body["error"]
 
-    assert answer.status == 401
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert answer.body["status"] == 401
-    assert "signing key" in answer.body["error"]
 
-
-@pytest.mark.parametrize(("method", "path"), ALL)
-def test_every_route_lets_a_signing_key_in(locked_api: Api, method: str, path: str) -> None:
-    if path == "/e/{key}":
-        path = "/e/secret-1"
-    answer = locked_api.call(method, address(path), authorization=f"Bearer {SIGNING_KEY}")
-    assert answer.status != 401
+def test_every_route_lets_a_signing_key_in(locked_api: Api) -> None:
+    for method, path in ALL:
+        where = "/e/secret-1" if path == "/e/{key}" else address(path)
+        answer = locked_api.call(method, where, authorization=f"Bearer {SIGNING_KEY}")
+        assert answer.status in (200, 400, 404), f"{method} {path}"
 
 
 @pytest.mark.parametrize(
