@@ -20,7 +20,11 @@ if config.is_in_chalice_cli():
     discover()
 
 
-@app.on_sqs_message(queue=f"stepwell-{config.stage()}-events", batch_size=10)
+@app.on_sqs_message(
+    queue=f"stepwell-{config.stage()}-events",
+    batch_size=10,
+    maximum_concurrency=config.max_concurrency("EVENTS"),
+)
 def on_event(record: Any) -> dict[str, Any]:
     """Events arrive."""
     from chalicelib import deliveries
@@ -29,7 +33,11 @@ def on_event(record: Any) -> dict[str, Any]:
     return deliveries.on_events(platform(), record.to_dict(), record.context)
 
 
-@app.on_sqs_message(queue=f"stepwell-{config.stage()}-work", batch_size=1)
+@app.on_sqs_message(
+    queue=f"stepwell-{config.stage()}-work",
+    batch_size=1,
+    maximum_concurrency=config.max_concurrency("WORK"),
+)
 def on_work(record: Any) -> dict[str, Any]:
     """Runs are driven: user code runs here, so each message has an invocation of its own."""
     from chalicelib import deliveries

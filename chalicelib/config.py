@@ -61,6 +61,16 @@ def is_in_chalice_cli(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get("AWS_CHALICE_CLI_MODE") == "true"
 
 
+def max_concurrency(queue: str, environment: Mapping[str, str] = os.environ) -> int | None:
+    """How many invocations of a queue's handler (`EVENTS`, `WORK`) may run side by side; None where nothing is said.
+
+    Needed when the handlers are registered. Raises ConfigurationError.
+    """
+    name = f"MAX_CONCURRENCY_{queue}"
+    text = environment.get(PREFIX + name, "")
+    return _number(name, text) if text else None
+
+
 def cors_origin(environment: Mapping[str, str] = os.environ) -> str | None:
     """The one origin whose pages may call the API, if any; needed when the routes are made.
 

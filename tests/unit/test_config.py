@@ -57,6 +57,13 @@ def test_what_cannot_be_used_is_named(name: str, value: str, says: str) -> None:
         config.load(NEEDED | {f"STEPWELL_{name}": value})
 
 
+def test_how_many_run_side_by_side_is_said_by_the_environment_or_by_nobody() -> None:
+    assert config.max_concurrency("WORK", {"STEPWELL_MAX_CONCURRENCY_WORK": "5"}) == 5
+    assert config.max_concurrency("EVENTS", {"STEPWELL_MAX_CONCURRENCY_WORK": "5"}) is None
+    with pytest.raises(ConfigurationError, match="STEPWELL_MAX_CONCURRENCY_WORK is 'many': it must be a whole number"):
+        config.max_concurrency("WORK", {"STEPWELL_MAX_CONCURRENCY_WORK": "many"})
+
+
 def test_a_list_of_durations() -> None:
     assert config.load(NEEDED | {"STEPWELL_RETRY_TABLE": "1s,1m30s"}).retry_table_ms == (1_000, 90_000)
 
