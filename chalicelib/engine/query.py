@@ -15,10 +15,9 @@ from chalicelib.core.records import EffectKind, EventRecord
 from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import lifecycle, settle
+from chalicelib.engine import event_times, lifecycle, settle
 from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
 from chalicelib.engine.services import Services
-
 
 # Of a run (its time and id), or of an event.
 _POSITION = re.compile(r"[0-9]{15}#[0-9A-Z]{26}|[0-9A-Z]{26}")
@@ -74,11 +73,13 @@ def _record(s: Services, internal_id: str) -> EventRecord:
 
 
 def event(s: Services, internal_id: str) -> dict[str, Any]:
-    """One event with its audit: what it started, resumed and cancelled, and what it did not start and why."""
+    """One event with its audit: how long each stage took, what it started, resumed and cancelled, and what it did not
+    start and why."""
     record = _record(s, internal_id)
     body = _hydrated(s, record).wire()
     body["processed_at"] = to_iso(record.processed_at_ms)
-    body["started"] = [{"function_id": start.fn_id, "run_id": start.run_id} for start in record.starts if start.is_live]
+    body["times"] = event_times.stages(s, record)
+    body["started"] = event_times.started(s, record)
     body["not_started"] = [
         {
             "function_id": start.fn_id,
@@ -87,14 +88,23 @@ def event(s: Services, internal_id: str) -> dict[str, Any]:
         for start in record.starts
         if not start.is_live
     ]
-    effects = s.events.effects(internal_id)
+    effects, received = s.events.effects(internal_id), record.event.received_at_ms
     body["resumed"] = [
-        {"run_id": effect.run_id, "step_id": effect.step_id, "at": to_iso(effect.at_ms)}
+        {
+            "run_id": effect.run_id,
+            "step_id": effect.step_id,
+            "at": to_iso(effect.at_ms),
+            "after_ms": event_times.between(received, effect.at_ms),
+        }
         for effect in effects
         if effect.kind is EffectKind.RESUMED
     ]
     body["cancelled"] = [
-        {"run_id": effect.run_id, "at": to_iso(effect.at_ms)}
+        {
+            "run_id": effect.run_id,
+            "at": to_iso(effect.at_ms),
+            "after_ms": event_times.between(received, effect.at_ms),
+        }
         for effect in effects
         if effect.kind is EffectKind.CANCELLED
     ]

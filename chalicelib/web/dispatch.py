@@ -41,7 +41,9 @@ def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Respons
             arguments["params"] = load_model(route.parameters).read(request.query_params or {})
         if route.takes_body:
             arguments["request"] = request
-        found = load_view(route)(platform(), **arguments)
+        view, p = load_view(route), platform()
+        with p.invocation():
+            found = view(p, **arguments)
     except Exception as error:
         return answer_to(error, request)
     return found if isinstance(found, Response) else Response(body=found, status_code=200)

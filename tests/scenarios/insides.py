@@ -71,3 +71,28 @@ def drain_dying(kit: Stepwell) -> int:
             died += 1
             continue
         return died
+
+
+class Slow:
+    """An adapter each of whose calls takes its time by the kit's clock."""
+
+    def __init__(self, adapter: Any, kit: Stepwell, takes_ms: int) -> None:
+        self._adapter = adapter
+        self._kit = kit
+        self._takes_ms = takes_ms
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._adapter, name)
+
+        def taking_its_time(*args: Any, **kwargs: Any) -> Any:
+            answer = call(*args, **kwargs)
+            self._kit.advance_only(f"{self._takes_ms}ms")
+            return answer
+
+        return taking_its_time
+
+
+def replace_services(kit: Stepwell, **services: Any) -> None:
+    """Other services for what is delivered from now on."""
+    replaced = dataclasses.replace(kit.platform.services, **services)
+    kit.platform = kit.pump.platform = dataclasses.replace(kit.platform, services=replaced)

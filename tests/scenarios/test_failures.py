@@ -49,7 +49,8 @@ def test_a_run_that_completed() -> None:
             }
         ]
         assert failed == cancelled == []
-        assert kit.event(event_id)["started"] == [{"function_id": "good", "run_id": run.run_id}]
+        [start] = kit.event(event_id)["started"]
+        assert (start["function_id"], start["run_id"]) == ("good", run.run_id)
 
 
 def test_a_run_that_failed() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -39,9 +39,26 @@ class EventBody(Shape):
     v: str | None
 
 
+_After = Annotated[int, Field(description="Milliseconds since the event was accepted.")]
+
+
+class Times(Shape):
+    """When each stage of an event's processing was done, and how long it took in milliseconds. Null: not yet, or not
+    kept (events of earlier versions)."""
+
+    began_at: Time = Field(description="When its processing began.")
+    recorded_at: Time | None
+    matched_at: Time | None = Field(description="When every wait and cancellation that it meets had been told.")
+    queue_ms: int = Field(description="From its acceptance until its processing began.")
+    record_ms: int | None = Field(description="From then until it was recorded.")
+    match_ms: int | None = Field(description="From then until everything that it meets had been told.")
+
+
 class Started(Shape):
     function_id: str
     run_id: str
+    at: Time | None = Field(description="When the run was created; null when it is not there (yet).")
+    after_ms: _After | None
 
 
 class NotStarted(Shape):
@@ -53,17 +70,20 @@ class ResumedRun(Shape):
     run_id: str
     step_id: str | None
     at: Time
+    after_ms: _After
 
 
 class CancelledRun(Shape):
     run_id: str
     at: Time
+    after_ms: _After
 
 
 class EventAudit(EventBody):
     """An event, and everything that it caused."""
 
     processed_at: Time
+    times: Times
     started: list[Started]
     not_started: list[NotStarted]
     resumed: list[ResumedRun]
