@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     command("check", "Looks at what AWS really has and tells what is not as it must be, and what mends it.")
     keys_command.arguments(command("keys", "Lists, shows, adds and removes keys.", keys_command.ROTATION))
     destroy = command("destroy", "Takes the stage down. Data is kept unless --data delete is said.")
-    destroy.add_argument("--data", choices=("keep", "delete"), default="keep", help="tables, payloads, logs and keys")
+    destroy.add_argument("--data", choices=("keep", "delete"), default="keep", help="tables, payloads and keys")
     destroy.add_argument("--yes", action="store_true", help="do not ask")
     return found
 

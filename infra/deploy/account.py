@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import Session
@@ -33,8 +32,7 @@ class Account:
         """A client, made once. Retries are botocore's standard ones."""
         if service not in self._clients:
             config = Config(retries={"mode": "standard", "max_attempts": 6}, user_agent_extra="stepwell-deploy")
-            boto = boto3.session.Session(botocore_session=self.session, region_name=self.region)
-            self._clients[service] = boto.client(service, config=config)  # type: ignore[call-overload]
+            self._clients[service] = self.session.create_client(service, config=config)
         return self._clients[service]
 
     def pages(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chalice import Chalice
 from chalice.awsclient import TypedAWSClient
 from chalice.cli.factory import CLIFactory
 from chalice.config import Config
@@ -20,9 +21,11 @@ from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.deploy.sweeper import ResourceSweeper
 
 from infra.deploy import mappings, package, record, wheels
-from infra.deploy.account import Account
+from infra.deploy.account import APP, Account
 from infra.deploy.problems import DeployError, explain
 from infra.deploy.terminal import Terminal
+
+_CLI_MODE = "AWS_CHALICE_CLI_MODE"
 
 
 class _RecordingExecutor(Executor):  # type: ignore[misc]
@@ -42,9 +45,9 @@ def load(project: Path, stage: str, extra: dict[str, str] | None = None) -> Conf
 
     Raises DeployError when the app or one of the user's functions cannot be imported.
     """
-    os.environ["AWS_CHALICE_CLI_MODE"] = "true"  # As under chalice's own commands: the app checks all functions.
     factory = CLIFactory(str(project), environ=os.environ)
     config = factory.create_config_obj(stage, user_provided_params={"environment_variables": dict(extra or {})})
+    os.environ[_CLI_MODE] = "true"  # As under chalice's own commands: the app checks all functions.
     try:
         assert config.chalice_app is not None
     except Exception as error:
@@ -52,6 +55,8 @@ def load(project: Path, stage: str, extra: dict[str, str] | None = None) -> Conf
             f"The app cannot be imported, so nothing was deployed: {type(error).__name__}: {error}\n"
             "`make dev` shows the same error with the line it comes from."
         ) from error
+    finally:
+        del os.environ[_CLI_MODE]
     return config
 
 
@@ -81,7 +86,9 @@ def deploy(account: Account, project: Path, stage: str, config: Config, terminal
 
 def delete(account: Account, project: Path, stage: str, terminal: Terminal) -> None:
     """Delete everything that the record names."""
-    config = Config(chalice_stage=stage, user_provided_params={"project_dir": str(project), "app_name": "stepwell"})
+    # Without an app of its own: what is to be deleted, the record tells.
+    params = {"project_dir": str(project), "app_name": APP, "chalice_app": Chalice(app_name=APP)}
+    config = Config(chalice_stage=stage, user_provided_params=params)
     remover = chalice_deployer.create_deletion_deployer(TypedAWSClient(account.session), wheels.Voice(terminal))
     _told(lambda: remover.deploy(config, stage))
 

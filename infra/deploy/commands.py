@@ -170,18 +170,20 @@ def destroy(stage: Stage, *, delete_data: bool, yes: bool, again: str) -> bool:
     """Take the stage down after asking; whether nothing was left against our will."""
     terminal, name = stage.terminal, stage.name
     work = Destroyer(stage.account, name, stage.project, terminal)
-    found, stack, data, waiting = work.look(), work.stack.describe(), work.kept(), work.waiting()
+    found, stack, data, waiting = work.look(), work.stack.describe(), work.data(), work.waiting()
     if found.is_empty() and stack is None and not (data and delete_data):
         terminal.say(f"There is no stage {name} in {stage.account}.")
         if data:
-            terminal.say("Its data is there: " + ", ".join(data) + f"\n`{again} ARGS='--data delete'` deletes it.")
+            terminal.say("Its data is there:\n  " + "\n  ".join(data) + f"\n`{again} ARGS='--data delete'` deletes it.")
         return True
     terminal.say(f"This takes down stage {name} in {stage.account}:")
-    terminal.say(f"  deleted: {len(found.functions)} functions with API, schedules, roles; queues, bus, alarms")
+    terminal.say(
+        f"  deleted  {len(found.functions)} functions with their API, schedules, roles and logs; queues, bus, alarms"
+    )
     for queue, count in waiting.items():
-        terminal.say(f"  LOST:    about {count} messages that wait in {queue}")
+        terminal.say(f"  LOST     about {count} messages that wait in {queue}")
     for one in data:
-        terminal.say(f"  {'DELETED' if delete_data else 'kept'}: {'   ' if not delete_data else ''} {one}")
+        terminal.say(f"  {'DELETED' if delete_data else 'kept   '}  {one}")
     _confirmed(terminal, name, yes)
     work.run(delete_data=delete_data)
     terminal.say()

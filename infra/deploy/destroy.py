@@ -110,7 +110,7 @@ class Destroyer:
             self.terminal.detail("nothing there")
 
     def _delete_stack(self) -> None:
-        self.terminal.step("The stack: queues, bus, alarms")
+        self.terminal.step("The stack: queues, bus, alarms, logs")
         if self.stack.describe() is None:
             self.terminal.detail("nothing there")
             return
@@ -118,7 +118,7 @@ class Destroyer:
         self.terminal.detail("deleted")
 
     def _data(self) -> None:
-        self.terminal.step("Data: tables, payloads, logs, keys")
+        self.terminal.step("Data: tables, payloads, keys")
         for table in self.tables:
             self._try(f"the table {table}", lambda table=table: self._delete_table(table))  # type: ignore[misc]
         self._try(f"the bucket {self.bucket}", self._delete_bucket)
@@ -159,25 +159,24 @@ class Destroyer:
         if KeyStore(self.account, self.stage).delete(kind):
             self.terminal.detail(f"keys {name} deleted")
 
-    def kept(self) -> list[str]:
-        """What of the data is there."""
-        dynamodb, found = self.account.client("dynamodb"), []
-        for table in self.tables:
-            try:
-                dynamodb.describe_table(TableName=table)
-                found.append(f"table {table}")
-            except ClientError as error:
-                if not absent(error):
-                    raise
-        if bucket.exists(self.account, self.bucket):
-            found.append(f"bucket {self.bucket}")
-        groups = self.account.pages(
-            "logs", "describe_log_groups", "logGroups", logGroupNamePrefix=f"/aws/lambda/stepwell-{self.stage}"
-        )
-        found += [f"log group {one['logGroupName']}" for one in groups if one["logGroupName"] in self.log_groups]
+    def data(self) -> list[str]:
+        """What there is of the data, a line for each kind."""
         store = KeyStore(self.account, self.stage)
-        found += [f"keys {keys.parameter(self.stage, kind)}" for kind in keys.Kind if store.read(kind)]
-        return found
+        kinds = {
+            "tables": [name for name in self.tables if self._has_table(name)],
+            "bucket": [self.bucket] if bucket.exists(self.account, self.bucket) else [],
+            "keys": [keys.parameter(self.stage, kind) for kind in keys.Kind if store.read(kind)],
+        }
+        return [f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names]
+
+    def _has_table(self, name: str) -> bool:
+        try:
+            self.account.client("dynamodb").describe_table(TableName=name)
+        except ClientError as error:
+            if absent(error):
+                return False
+            raise
+        return True
 
     def _local_files(self) -> None:
         """The stage's part of .chalice; the record last, since it tells what to delete."""

@@ -89,7 +89,7 @@ def _until(ask: Callable[[], dict[str, Any]], within_s: float, terminal: Termina
                     f"The smoke event failed: after {_ms(now - began)} {waiting}: {refused}\n"
                     "Everything is deployed; see the functions' logs, and the dead letters (GET /v1/backlog)."
                 ) from None
-            if now - told > 10:
+            if now - told > 15:
                 told = now
                 terminal.detail(f"… {waiting} ({refused})")
             time.sleep(pause)

@@ -130,10 +130,12 @@ class Stack:
         if status == "CREATE_COMPLETE":
             self._cloudformation.execute_change_set(ChangeSetName=made["Id"], StackName=self.name)
             return stack_rules.described(changes)
+        refused = self._refusals(ChangeSetName=made["Id"])
         self._cloudformation.delete_change_set(ChangeSetName=made["Id"], StackName=self.name)
         if kind == "UPDATE" and stack_rules.is_no_change(status, reason):
             return None
-        raise DeployError(f"CloudFormation refuses the change of {self.name}: {reason or status}\n{advice(again)}")
+        told = "\n".join([f"CloudFormation refuses the change of {self.name}: {reason or status}", *refused])
+        raise DeployError(f"{told}\n{advice(again)}")
 
     def _follow(self, again: str) -> None:
         found = self._settled(time.monotonic() + WITHIN_S)
@@ -141,11 +143,19 @@ class Stack:
         if stack_rules.succeeded(status):
             self.terminal.detail(f"the stack is {status}")
             return
-        reasons = stack_rules.failures(self._events())
+        reasons = [*stack_rules.failures(self._events()), *self._refusals(StackName=self.name)]
         raise DeployError(
             "\n".join([f"The stack {self.name} is {status}. What failed:", *(f"  {line}" for line in reasons)])
             + f"\n{advice(again)}"
         )
+
+    def _refusals(self, **of: str) -> list[str]:
+        """What was found wrong before anything was changed, of a stack or of a change set."""
+        try:
+            events = self._cloudformation.describe_events(**of, Filters={"FailedEvents": True})["OperationEvents"]
+        except ClientError:
+            return []  # Only a help: the failure itself is told.
+        return stack_rules.refusals(events)
 
     def _events(self) -> list[dict[str, Any]]:
         """The events of the last operation, oldest first."""

@@ -95,6 +95,16 @@ def described(changes: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(lines)
 
 
+def refusals(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What CloudFormation found before it changed anything, told by another list of events."""
+    found = (
+        f"{event.get('LogicalResourceId', '?')}: {event['ValidationStatusReason']}"
+        for event in events
+        if event.get("ValidationStatusReason") and event.get("ValidationStatus") == "FAILED"
+    )
+    return list(dict.fromkeys(found))
+
+
 def failures(events: Sequence[Mapping[str, Any]]) -> list[str]:
     """What failed, and why, oldest first; what was only cancelled because of it is left out."""
     lines = []
