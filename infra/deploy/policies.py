@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from infra.deploy.user_policy import Policy, PolicyError, check
+from infra.deploy.user_policy import RESERVED_SID, Policy, PolicyError, check
 
 API: Final = "api_handler"
 FUNCTIONS: Final = (API, "on_event", "on_work", "on_tick", "on_collect")
@@ -120,7 +120,7 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
-        w.allow("Timers", (_DELETE), "TimersTable"),
+        w.allow("Timers", (_DELETE,), "TimersTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
     ]
@@ -129,13 +129,12 @@ def _on_event(w: _Writer) -> list[Statement]:
 def _on_work(w: _Writer) -> list[Statement]:
     """Drives runs: steps, waits, sleeps, and what follows from an end."""
     return [
-        w.allow("StepwellTake", (*_TAKE, _LOOK, _SEND), "WorkQueue"),
-        w.allow("StepwellSend", (_SEND,), "EventsQueue", "WorkDeadQueue"),
-        w.allow("StepwellEvents", (_GET, _QUERY), "EventsTable"),
-        w.allow("StepwellRuns", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
-        w.allow("StepwellPauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
-        w.allow("StepwellTimers", (_PUT, _DELETE), "TimersTable"),
-        w.payloads() | {"Sid": "StepwellPayloads"},
+        w.allow("Take", (*_TAKE, _LOOK, _SEND), "WorkQueue"),
+        w.allow("Send", (_SEND,), "EventsQueue", "WorkDeadQueue"),
+        w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
+        w.allow("Pauses", (_PUT, _DELETE), "PausesTable"),
+        w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
+        w.payloads(),
     ]
 
 
@@ -162,4 +161,4 @@ def _on_collect(w: _Writer) -> list[Statement]:
 
 
 def _allow(sid: str, actions: Sequence[str], resources: list[str]) -> Statement:
-    return {"Sid": sid, "Effect": "Allow", "Action": sorted(actions), "Resource": resources}
+    return {"Sid": RESERVED_SID + sid, "Effect": "Allow", "Action": sorted(actions), "Resource": resources}

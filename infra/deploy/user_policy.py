@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 PATH: Final = Path("infra") / "user-policy.json"
+RESERVED_SID: Final = "Stepwell"
 _VERSION: Final = "2012-10-17"
 _KEYS: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"})
 
@@ -73,8 +74,8 @@ def _problem(statement: object) -> str | None:
     sid = statement.get("Sid", "")
     if not isinstance(sid, str) or not (sid.isalnum() and sid.isascii() if sid else "Sid" not in statement):
         return '"Sid" must be letters and digits'
-    if sid.startswith("Stepwell"):
-        return f'the "Sid" {sid!r} is taken: names that begin with "Stepwell" are the platform\'s'
+    if sid.startswith(RESERVED_SID):
+        return f'the "Sid" {sid!r} is taken: names that begin with "{RESERVED_SID}" are the platform\'s'
     if not isinstance(statement.get("Condition", {}), dict):
         return '"Condition" must be an object'
     return None

@@ -1,0 +1,355 @@
+"""The policies are neither too small nor too large: what the handlers do is recorded and compared with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import botocore.session
+import pytest
+
+from chalicelib.engine import collect
+from chalicelib.sdk import Cancel, Context, Event, NonRetriableError, TriggerCron, TriggerEvent, function
+from chalicelib.testing import start_stepwell
+from infra.deploy.policies import FUNCTIONS, MAX_CHARS, lambda_name, policies
+from infra.deploy.user_policy import Policy, PolicyError
+from tests.infra.behind_handlers import Deployed
+from tests.infra.permissions import ACCOUNT, REGION, Use, covers, grants, record, uses
+from tests.scenarios.insides import items, put_item
+
+LARGE = "x" * 70_000
+NOBODY: Policy = {"Version": "2012-10-17", "Statement": []}
+
+
+def outputs(stage: str = "test", bucket: str = "stepwell-test-payloads") -> dict[str, str]:
+    """What the stack says of its parts."""
+    found = {"Stage": stage, "KeysPath": f"/stepwell/{stage}", "PayloadBucketArn": f"arn:aws:s3:::{bucket}"}
+    for table in ("Events", "Runs", "Pauses", "Timers"):
+        found[f"{table}TableArn"] = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/stepwell-{stage}-{table.lower()}"
+    for queue, name in (
+        ("Events", "events"),
+        ("Work", "work"),
+        ("EventsDead", "events-dead"),
+        ("WorkDead", "work-dead"),
+    ):
+        found[f"{queue}QueueArn"] = f"arn:aws:sqs:{REGION}:{ACCOUNT}:stepwell-{stage}-{name}"
+    return found | {"EventBusArn": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/stepwell-{stage}"}
+
+
+@function(fn_id="child", trigger=TriggerEvent(event="demo/child"))
+def child(ctx: Context) -> str:
+    ctx.step.sleep("far", "3h")
+    return LARGE
+
+
+@function(fn_id="everything", trigger=TriggerEvent(event="demo/start"), cancel=Cancel(event="demo/stop"))
+def everything(ctx: Context) -> Any:
+    ctx.step.run("large", lambda: LARGE)
+    ctx.step.sleep("near", "2s")
+    ctx.step.sleep("far", "70d")
+    ctx.group.parallel(tuple(partial(ctx.step.run, f"side-{n}", lambda: LARGE) for n in range(2)))
+    ctx.step.send_event("tell", Event(name="demo/told", data={"text": LARGE}))
+    ctx.step.wait_for_event("wait", event="demo/go", if_exp="async.data.n == 1", timeout="2h")
+    ctx.step.invoke("ask", function=child, timeout="1d")
+    return LARGE
+
+
+@function(fn_id="waiter", trigger=TriggerEvent(event="demo/wait"), cancel=Cancel(event="demo/stop"))
+def waiter(ctx: Context) -> object:
+    if ctx.event.data.get("stops"):
+        ctx.step.send_event("stop", Event(name="demo/stop", data={"text": LARGE}))
+    return ctx.step.wait_for_event("wait", event="demo/answer", timeout="2h")
+
+
+@function(fn_id="failing", trigger=TriggerEvent(event="demo/fail"), retries=1)
+def failing(ctx: Context) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    ctx.step.run("fail", fail)
+
+
+@function(fn_id="refusing", trigger=TriggerEvent(event="inngest/function.failed"))
+def refusing(_ctx: Context) -> None:
+    raise NonRetriableError("no")
+
+
+@function(fn_id="nightly", trigger=TriggerCron(cron="0 3 * * *"))
+def nightly(_ctx: Context) -> None:
+    pass
+
+
+ALL = [child, everything, waiter, failing, refusing, nightly]
+
+
+def a_full_life(aws: Deployed) -> None:
+    """Starts, steps, sleeps, a resume, an invocation, the end."""
+    aws.send("demo/start", text=LARGE)
+    aws.drain()
+    for by in ("3s", "70d", "1m"):
+        aws.pass_time(by)
+    aws.send("demo/go", n=1)
+    aws.drain()
+    for by in ("3h", "1m"):
+        aws.pass_time(by)
+    assert {run.status for run in aws.kit.runs("everything")} == {"Completed"}
+
+
+def failures(aws: Deployed) -> None:
+    """Attempts that fail, messages that nobody can read, and the last receive of a message."""
+    aws.send("demo/fail")
+    aws.drain()
+    aws.pass_time("10m")
+    sqs: Any = botocore.session.get_session().create_client("sqs")
+    config = aws.kit.platform.config
+    for receives in (1, config.max_receives):
+        queues: list[tuple[Any, str]] = [("events", config.queue_events_url), ("work", config.queue_work_url)]
+        for queue, url in queues:
+            sqs.send_message(QueueUrl=url, MessageBody='{"kind": "nonsense"}')
+            aws.deliver(queue, receives=receives)
+            aws.kit.advance_only("1m")
+            aws.kit.pump.lose(queue, aws.kit.pump.hold(queue))
+    aws.send("demo/wait")
+    aws.deliver("events")
+    aws.deliver("work", receives=config.max_receives)
+    aws.pass_time("5m")
+
+
+def cancellations(aws: Deployed) -> None:
+    """By an event, twice delivered; by one accepted before the run was there; by the API."""
+    aws.send("demo/wait")
+    aws.drain()
+    stop = aws.send("demo/stop", text=LARGE)
+    held = aws.kit.pump.hold("events")
+    for acknowledge in (False, True):
+        aws.deliver("events", held, acknowledge=acknowledge)
+    aws.drain()
+    aws.send("demo/wait", text=LARGE)
+    late = aws.kit.pump.hold("events")
+    aws.send("demo/wait", stops=True)
+    aws.drain()
+    aws.deliver("events", late)
+    aws.drain()
+    assert {run.status for run in aws.kit.runs("waiter")} <= {"Cancelled", "Completed", "Running"}
+    aws.send("demo/wait")
+    aws.drain()
+    running = [run for run in aws.kit.runs("waiter") if run.status == "Running"]
+    assert aws.ask("DELETE", f"/v1/runs/{running[-1].run_id}")[0] == 200
+    assert aws.ask("GET", f"/v1/events/{stop}")[0] == 200
+    aws.drain()
+
+
+def sweeps(aws: Deployed) -> None:
+    """Runs and pauses that were forgotten, and a schedule."""
+    for data in ({}, {"text": LARGE}):
+        aws.send("demo/child", **data)
+        aws.deliver("events")
+        aws.kit.pump.lose("work", aws.kit.pump.hold("work"))
+    aws.send("demo/wait")
+    aws.drain()
+    rows = [row for row in items(aws.kit, "pauses") if "step_id" in str(row.get("pause"))]
+    # Where the last sweep stopped, as if there were more rows than one sweep reads.
+    aws.kit.platform.services.timers.set_mark(collect.PAUSE_MARK, json.dumps({"pk": "p", "sk": "s"}))
+    for by in ("20m", "4h"):
+        aws.kit.advance_only(by)
+        aws.schedule("on_collect")
+        aws.drain()
+    for row in rows:  # As if they had been forgotten.
+        put_item(aws.kit, "pauses", row)
+    aws.kit.advance_only("2h")
+    aws.schedule("on_collect")
+    aws.schedule("on_tick")
+    midnight = aws.kit.now.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+    aws.kit.advance_only(midnight + timedelta(hours=2, minutes=59, seconds=30) - aws.kit.now)
+    aws.schedule("on_tick")
+    aws.drain()
+    aws.pass_time("1m")
+    assert aws.kit.runs("nightly")
+
+
+def looking(aws: Deployed) -> None:
+    """Every route, also those that nobody has written yet."""
+    from app import app
+
+    run = aws.kit.runs("everything")[0]
+    names = {"key": "k" * 32, "run_id": run.run_id, "event_id": aws.send("demo/told"), "function_id": "everything"}
+    for path, methods in app.routes.items():
+        filled = path
+        for part in [part.strip("{}") for part in path.split("/") if part.startswith("{")]:
+            filled = filled.replace("{" + part + "}", names.get(part, "events"))
+        for method in methods:
+            status, answer = aws.ask(method, filled, {"name": "demo/told"} if method == "POST" else None)
+            assert status < 500, answer
+    aws.drain()
+
+
+@pytest.fixture(scope="module")
+def used() -> Iterator[dict[str, set[Use]]]:
+    """What each function uses, from one long story."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = record(patch)
+        with start_stepwell(ALL, DEV="0", EXIT="1", BUS="stepwell-test", PARTIAL_BATCHES="1") as kit:
+            bus: Any = botocore.session.get_session().create_client("events")
+            bus.create_event_bus(Name="stepwell-test")
+            aws = Deployed(kit, patch)
+            for story in (a_full_life, failures, cancellations, sweeps, looking):
+                story(aws)
+        yield found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_all_that_its_handler_does(used: dict[str, set[Use]], function: str) -> None:
+    granted = grants(policies(outputs(), NOBODY)[function])
+    refused = {use for use in used[function] if not any(covers(grant, use) for grant in granted)}
+    assert refused == set()
+
+
+def of_lambda_itself(function: str) -> set[Use]:
+    """What the handlers do not call: Lambda takes messages and writes logs with the function's role, and decrypts."""
+    arns = outputs()
+    logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{lambda_name('test', function)}:*"
+    found = {(f"logs:{action}", logs) for action in ("CreateLogStream", "PutLogEvents")}
+    if function in ("on_event", "on_work"):
+        queue = arns["EventsQueueArn" if function == "on_event" else "WorkQueueArn"]
+        found |= {(f"sqs:{action}", queue) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+    if function == "api_handler":
+        found.add(("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"))
+    return found
+
+
+def of_dead_letters(function: str) -> set[Use]:
+    """What the handling of dead letters and the backlog will use."""
+    arns = outputs()
+    if function in ("on_event", "on_work"):
+        return {("sqs:SendMessage", arns["EventsDeadQueueArn" if function == "on_event" else "WorkDeadQueueArn"])}
+    return {
+        grant
+        for grant in grants(policies(arns, NOBODY)[function])
+        if function == "api_handler" and grant[0].split(":")[0] in ("sqs", "cloudwatch", "dynamodb")
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_nothing_else(used: dict[str, set[Use]], function: str) -> None:
+    granted = grants(policies(outputs(), NOBODY)[function])
+    unused = {grant for grant in granted if not any(covers(grant, use) for use in used[function])}
+    assert unused - of_lambda_itself(function) - of_dead_letters(function) == set()
+
+
+def test_no_resource_is_a_wildcard_where_aws_has_names() -> None:
+    patterns = {
+        (action, resource)
+        for document in policies(outputs(), NOBODY).values()
+        for action, resource in grants(document)
+        if "*" in resource
+    }
+    unnamed = {(action, resource) for action, resource in patterns if not resource.endswith(("/payloads/*", ":*"))}
+    # Metrics have no ARN. Which key SSM encrypts with, the account decides; the condition narrows it to our parameters.
+    assert unnamed == {("cloudwatch:GetMetricData", "*"), ("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*")}
+    assert {action for action, resource in patterns if resource.endswith(":*")} == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+    }
+    assert not any("*" in action for action, _ in patterns)
+
+
+def test_keys_are_decrypted_for_the_api_alone_through_ssm_and_for_no_other_parameter() -> None:
+    documents = policies(outputs(), NOBODY)
+    holders = [name for name, document in documents.items() if any(a == "kms:Decrypt" for a, _ in grants(document))]
+    assert holders == ["api_handler"]
+    (decrypt,) = [one for one in documents["api_handler"]["Statement"] if one["Action"] == ["kms:Decrypt"]]
+    assert decrypt["Condition"]["StringEquals"] == {
+        "kms:ViaService": f"ssm.{REGION}.amazonaws.com",
+        "kms:EncryptionContext:PARAMETER_ARN": [
+            f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/stepwell/test/{name}" for name in ("event-keys", "signing-keys")
+        ],
+    }
+
+
+def test_a_stage_may_touch_nothing_of_another_one() -> None:
+    for document in policies(outputs("prod", "stepwell-prod-payloads"), NOBODY).values():
+        resources = {resource for _, resource in grants(document)} - {"*"}
+        assert all("prod" in resource or ":kms:" in resource for resource in resources)
+
+
+def test_other_partitions_of_aws_are_spoken_to_by_their_name() -> None:
+    there = {key: value.replace("arn:aws:", "arn:aws-cn:") for key, value in outputs().items()}
+    resources = {r for document in policies(there, NOBODY).values() for _, r in grants(document)} - {"*"}
+    assert all(resource.startswith("arn:aws-cn:") for resource in resources)
+
+
+MAIL = {"Sid": "Mail", "Effect": "Allow", "Action": ["ses:SendEmail"], "Resource": "*"}
+
+
+def test_what_users_functions_need_goes_to_on_work_and_to_nothing_else() -> None:
+    before = policies(outputs(), NOBODY)
+    after = policies(outputs(), {"Version": "2012-10-17", "Statement": [MAIL]})
+    assert MAIL in after["on_work"]["Statement"]
+    assert {**after, "on_work": None} == {**before, "on_work": None}
+    assert [one for one in after["on_work"]["Statement"] if one != MAIL] == before["on_work"]["Statement"]
+
+
+def test_one_statement_needs_no_list() -> None:
+    assert MAIL in policies(outputs(), {"Version": "2012-10-17", "Statement": MAIL})["on_work"]["Statement"]
+
+
+def test_sids_of_a_policy_differ() -> None:
+    for document in policies(outputs(), {"Version": "2012-10-17", "Statement": [MAIL]}).values():
+        sids = [one["Sid"] for one in document["Statement"]]
+        assert len(set(sids)) == len(sids)
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in MAIL.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ([], "must be an object"),
+        ({"Version": "2012-10-17"}, "must be an object"),
+        ({"Version": "2012-10-17", "Statement": [], "Comment": ""}, "must be an object"),
+        ({"Version": "2008-10-17", "Statement": []}, '"Version" must be "2012-10-17", not \'2008-10-17\''),
+        ({"Version": "2012-10-17", "Statement": "all"}, '"Statement" must be a list'),
+    ],
+)
+def test_a_user_policy_that_is_none_is_refused(document: Any, says: str) -> None:
+    with pytest.raises(PolicyError, match=says):
+        policies(outputs(), document)
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("ses:SendEmail", "it must be an object"),
+        (MAIL | {"Principal": "*"}, "'Principal' does not belong there: .* its own principal"),
+        (MAIL | {"Actions": []}, "'Actions' does not belong there"),
+        (MAIL | {"Effect": "allow"}, '"Effect" must be "Allow" or "Deny", not \'allow\''),
+        (without("Action"), 'it needs "Action" or "NotAction", and not both'),
+        (without("Resource"), 'it needs "Resource" or "NotResource", and not both'),
+        (MAIL | {"NotAction": "s3:*"}, 'it needs "Action" or "NotAction", and not both'),
+        (MAIL | {"Action": []}, '"Action" must be a text or a list of texts'),
+        (MAIL | {"Resource": [1]}, '"Resource" must be a text or a list of texts'),
+        (MAIL | {"Sid": "my mail"}, '"Sid" must be letters and digits'),
+        (MAIL | {"Sid": ""}, '"Sid" must be letters and digits'),
+        (MAIL | {"Sid": "StepwellRuns"}, "is taken"),
+        (MAIL | {"Condition": []}, '"Condition" must be an object'),
+    ],
+)
+def test_a_statement_that_iam_would_refuse_is_named(statement: Any, says: str) -> None:
+    with pytest.raises(PolicyError, match=rf"infra/user-policy.json, statement 2: .*{says}|statement 2: {says}"):
+        policies(outputs(), {"Version": "2012-10-17", "Statement": [without("Sid"), statement]})
+
+
+def test_a_policy_that_is_too_long_for_iam_is_refused_with_both_sizes() -> None:
+    many = [without("Sid") | {"Resource": [f"arn:aws:s3:::bucket-{n}/*" for n in range(400)]}]
+    with pytest.raises(PolicyError, match=rf"has 1\d,\d+ characters, 1\d,\d+ of them .* allows {MAX_CHARS:,}"):
+        policies(outputs(), {"Version": "2012-10-17", "Statement": many})
+
+
+def test_a_call_that_nobody_thought_of_does_not_pass_unseen() -> None:
+    with pytest.raises(KeyError):
+        uses("lambda", "Invoke", {})
