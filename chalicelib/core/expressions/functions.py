@@ -4,6 +4,7 @@ text for the user."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ Function = Callable[..., Any]
 
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _NUMBER_TEXT = 40  # Characters: more than any number in range needs; longer digits are not read in vain.
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# What Unicode calls white space; Python's own strip takes four control characters more.
+_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
@@ -86,24 +91,24 @@ def _int(_: Scope, value: Any) -> int:
     match kind(value):
         case Kind.NUMBER:
             return bounded_int(int(_finite(value) if isinstance(value, float) else value))
-        case Kind.TEXT if _is_integer(value):
+        case Kind.TEXT if _reads(_INTEGER, value):
             return bounded_int(int(value))
         case Kind.TIMESTAMP:
             return int(value.nanoseconds // SECOND)
     raise EvaluationError(f"int cannot read {_shown(value)}")
 
 
-def _is_integer(text: str) -> bool:
-    return len(text) <= _NUMBER_TEXT and text.isascii() and text.removeprefix("-").isdigit()
+def _reads(number: re.Pattern[str], text: str) -> bool:
+    return len(text) <= _NUMBER_TEXT and number.fullmatch(text) is not None
 
 
 def _double(_: Scope, value: Any) -> float:
     try:
         if kind(value) is Kind.NUMBER:
             return _finite(float(value))
-        if kind(value) is Kind.TEXT and len(value) <= _NUMBER_TEXT and "_" not in value:
+        if kind(value) is Kind.TEXT and _reads(_DECIMAL, value):
             return _finite(float(value))
-    except (ValueError, OverflowError):
+    except OverflowError:
         pass
     raise EvaluationError(f"double cannot read {_shown(value)}")
 
@@ -124,7 +129,7 @@ def _string(_: Scope, value: Any) -> str:
 def _number_text(value: int | float) -> str:
     """The same text for the same number: 1 and 1.0 are one value, so both are written 1."""
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() else repr(value)
     if abs(value) >> 1024:  # Python refuses to write thousands of digits, and takes quadratic time for them.
         raise EvaluationError("string cannot write an integer of more than 1024 bits")
     return str(value)
@@ -176,7 +181,7 @@ FUNCTIONS: dict[str, Function] = {
     "contains": _text_test("contains", lambda text, part: part in text),
     "lowerAscii": _text_change("lowerAscii", lambda text: text.translate(_LOWER)),
     "upperAscii": _text_change("upperAscii", lambda text: text.translate(_UPPER)),
-    "trim": _text_change("trim", str.strip),
+    "trim": _text_change("trim", lambda text: text.strip(_SPACES)),
     "size": _size,
     "int": _int,
     "double": _double,

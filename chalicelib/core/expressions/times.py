@@ -18,7 +18,7 @@ _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})"
     r"(?:\.([0-9]{1,9}))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|µs|ns|d|h|m|s)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|us|µs|ns|d|h|m|s)")
 _UNITS = {
     "d": 86_400 * SECOND,
     "h": 3_600 * SECOND,
@@ -77,18 +77,23 @@ def parse_timestamp(text: str) -> Timestamp:
         raise ValueError("a timestamp is written as in 2026-03-01T12:00:00Z")
     date, time, fraction, zone = found.groups()
     offset = "+00:00" if zone in ("Z", "z") else zone
-    moment = datetime.fromisoformat(f"{date}T{time}{offset}")
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}{offset}")
+    except ValueError:
+        raise ValueError("there is no such date, time of day or offset") from None
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
     return Timestamp(seconds * SECOND + int((fraction or "0").ljust(9, "0")))
 
 
 def parse_duration(text: str) -> Duration:
-    """Read a text such as 1h30m, -1.5s or 7d; raises ValueError."""
-    body = text.removeprefix("-")
+    """Read a text such as 1h30m, -1.5s, 7d or 0; raises ValueError."""
+    body = text[1:] if text[:1] in ("+", "-") else text
+    if body == "0":
+        return Duration(0)
     at, total = 0, Fraction(0)
     while len(text) <= _LONGEST_TEXT and (part := _PART.match(body, at)):
         total += Fraction(part[1]) * _UNITS[part[2]]
         at = part.end()
     if not body or at < len(body):
         raise ValueError("a duration is written as in 1h30m, with the units d, h, m, s, ms, us, ns")
-    return Duration(int(-total if body != text else total))
+    return Duration(int(-total if text.startswith("-") else total))
