@@ -127,13 +127,14 @@ def write(project_dir: Path, stage: str, settings: StageSettings, outputs: Mappi
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {"version": "2.0", "app_name": "stepwell"}
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from None
-    if not isinstance(config, dict) or not isinstance(config.get("stages", {}), dict):
-        raise SettingsError(f'{path} must be an object whose "stages" are an object')
+    stages = config.get("stages", {}) if isinstance(config, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(one, dict) for one in stages.values()):
+        raise SettingsError(f'{path} must be an object whose "stages" are objects')
     return config
 
 
