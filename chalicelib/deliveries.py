@@ -9,9 +9,12 @@ from typing import Any
 
 from chalicelib.aws.queues import unpack
 from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError, UserError
+from chalicelib.core.letters import Note, reason_of
 from chalicelib.core.messages import TurnMessage, event_queue_messages, work_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import bridge, planned_steps, process_event, turns
+from chalicelib.engine import bridge, planned_steps, process_event, stalling, turns
+from chalicelib.engine.operator_ports import SourceQueue
+from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Delivery, logger
 from chalicelib.wiring import Platform
 
@@ -25,6 +28,10 @@ class BatchFailed(StepwellError):
     """Messages stay on the queue."""
 
 
+class GivenUp(StepwellError):
+    """A message came for the last time."""
+
+
 def backoff_s(receives: int) -> int:
     """When a message that met a fault comes back: 1, 2, 4, … 30 seconds."""
     return int(min(2 ** max(receives - 1, 0), _LONGEST_BACKOFF_S))
@@ -32,15 +39,14 @@ def backoff_s(receives: int) -> int:
 
 def on_events(platform: Platform, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The events queue's handler."""
-    url = platform.config.queue_events_url
     with platform.invocation():
-        return _each(platform, event, context, url, _handle_event)
+        return _each(platform, event, context, QueueName.EVENTS, _handle_event)
 
 
 def on_work(platform: Platform, event: dict[str, Any], context: Any) -> dict[str, Any]:
     """The work queue's handler."""
     with platform.invocation():
-        return _each(platform, event, context, platform.config.queue_work_url, _handle_work)
+        return _each(platform, event, context, QueueName.WORK, _handle_work)
 
 
 def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
@@ -63,23 +69,27 @@ def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
         age_ms = platform.clock.now_ms() - max(delivery.sent_at_ms, message.due_ms or 0)
         platform.metrics.observe(Metric.WORK_AGE, max(0, age_ms))
     if delivery.is_last(platform.services.settings):
-        reason = f"its message was received {delivery.receives} times and went to the dead letters"
-        platform.services.runs.mark_stalled(message.run_id, reason)
-        raise BatchFailed(f"run {message.run_id} is stalled: {reason}")
-    if isinstance(message, TurnMessage):
-        turns.handle(platform.services, message, delivery)
-    else:
-        planned_steps.handle(platform.services, message, delivery)
+        # No user code any more: whatever kills the process would keep the message from being told of.
+        raise GivenUp(stalling.stall(platform.services, message.run_id, delivery))
+    try:
+        if isinstance(message, TurnMessage):
+            turns.handle(platform.services, message, delivery)
+        else:
+            planned_steps.handle(platform.services, message, delivery)
+    except Exception as error:
+        stalling.note_fault(platform.services, message.run_id, delivery, error)
+        raise
 
 
 def _each(
     platform: Platform,
     event: dict[str, Any],
     context: Any,
-    queue_url: str,
+    queue: SourceQueue,
     handle: Callable[[Platform, str, Delivery], None],
 ) -> dict[str, Any]:
     records = event["Records"]
+    queue_url = platform.config.queue_events_url if queue is QueueName.EVENTS else platform.config.queue_work_url
     failed: dict[str, str] = {}
     for record in records:
         delivery = _delivery(platform, record, context)
@@ -88,8 +98,9 @@ def _each(
                 raise Deferred("the batch's time ran short before this message", visible_in_s=1)
             handle(platform, unpack(record["body"], platform.room.payloads), delivery)
         except Exception as error:
-            failed[record["messageId"]] = str(error)
-            _put_back(platform, queue_url, record, delivery, error)
+            if not _put_among_the_dead(platform, queue, record, delivery, error):
+                failed[record["messageId"]] = str(error)
+                _put_back(platform, queue_url, record, delivery, error)
     if not failed:
         return {"batchItemFailures": []}
     if platform.config.partial_batches and len(failed) < len(records):
@@ -113,6 +124,28 @@ def _delivery(platform: Platform, record: dict[str, Any], context: Any) -> Deliv
     )
 
 
+def _put_among_the_dead(
+    platform: Platform, queue: SourceQueue, record: dict[str, Any], delivery: Delivery, error: Exception
+) -> bool:
+    """Tell of a message that failed in its last delivery, and why; whether that was done. Only then is it acknowledged:
+    dying in between leaves a second copy, which is handled like any redelivery."""
+    if not delivery.is_last(platform.services.settings):
+        return False
+    reason = reason_of(error)
+    told = {"message_id": delivery.message_id, "receives": delivery.receives, "reason": reason}
+    note = Note(reason=reason, receives=delivery.receives, first_sent_at_ms=delivery.sent_at_ms)
+    try:
+        platform.room.dead_letters.put(queue, record["body"], note.attributes())
+    except InfrastructureError as fault:
+        logger.error("the queue moves a message to the dead letters without its reason", extra=told)
+        logger.warning("dead letter could not be written", extra={"error": str(fault)})
+        return False
+    platform.metrics.count(Metric.DEAD_LETTERED)
+    known = isinstance(error, InfrastructureError | GivenUp | Deferred)
+    logger.error("message went to the dead letters", exc_info=None if known else error, extra=told)
+    return True
+
+
 def _put_back(platform: Platform, queue_url: str, record: dict[str, Any], delivery: Delivery, error: Exception) -> None:
     if isinstance(error, Deferred):
         after_s = error.visible_in_s
@@ -120,9 +153,7 @@ def _put_back(platform: Platform, queue_url: str, record: dict[str, Any], delive
     else:
         after_s = backoff_s(delivery.receives)
         platform.metrics.count(Metric.DELIVERIES_FAILED)
-        if delivery.is_last(platform.services.settings):
-            platform.metrics.count(Metric.DEAD_LETTERED)
-        known = isinstance(error, InfrastructureError | BatchFailed)
+        known = isinstance(error, InfrastructureError | GivenUp)
         logger.error(
             "message stays on the queue",
             exc_info=None if known else error,

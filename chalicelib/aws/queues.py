@@ -29,9 +29,19 @@ _DEPTH: dict[str, Any] = {
 
 def unpack(body: str, payloads: Payloads) -> str:
     """The body of a message, fetched if it travelled by claim check."""
-    if body.startswith('{"' + _CLAIM + '":'):
-        return payloads.get(json.loads(body)[_CLAIM])
-    return body
+    key = claim_of(body)
+    return body if key is None else payloads.get(key)
+
+
+def claim_of(body: str) -> str | None:
+    """Where the body of a message lies, if it travelled by claim check."""
+    if not body.startswith('{"' + _CLAIM + '":'):
+        return None
+    try:
+        key = json.loads(body)[_CLAIM]
+    except ValueError:
+        return None  # Not a body of ours: whoever reads it will say so.
+    return key if isinstance(key, str) else None
 
 
 class SqsQueues:

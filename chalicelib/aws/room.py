@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.bus import EventBus
+from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
 from chalicelib.aws.pauses import DynamoPauses
@@ -52,6 +53,7 @@ class Room:
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
+    dead_letters: SqsDeadLetters
     bus: EventBus
 
 
@@ -80,6 +82,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
     made = session
     dynamo = Dynamo(_client(made, "dynamodb"))
     payloads = Payloads(functools.cache(lambda: _client(made, "s3")), names.bucket)
+    sqs = _client(made, "sqs")
     return Room(
         events=DynamoEvents(dynamo, payloads, names.events, stamp),
         runs=DynamoRuns(
@@ -93,7 +96,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         pauses=DynamoPauses(dynamo, names.pauses),
         timers=DynamoTimers(dynamo, names.timers),
         queues=SqsQueues(
-            _client(made, "sqs"),
+            sqs,
             payloads,
             events_url=names.events_queue_url,
             work_url=names.work_queue_url,
@@ -102,5 +105,10 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         ),
         payloads=payloads,
         keys=SsmKeys(functools.cache(lambda: _client(made, "ssm")), names.keys_path),
+        dead_letters=SqsDeadLetters(
+            sqs,
+            (names.events_queue_url, names.work_queue_url),
+            (names.dead_events_url, names.dead_work_url),
+        ),
         bus=EventBus(functools.cache(lambda: _client(made, "events")), names.bus),
     )

@@ -85,13 +85,6 @@ class Emulator:
         for message in self.messages():
             message.visible_at = 0.0
 
-    def redrive(self, dead: str, live: str) -> None:
-        """Move dead letters back, as new messages of their queue."""
-        for message in self.messages(dead):
-            url = self.sqs.get_queue_url(QueueName=live)["QueueUrl"]
-            self.sqs.send_message(QueueUrl=url, MessageBody=message.body)
-        self._queues[dead]._messages = []
-
     def take_event(self) -> str:
         """The newest message of the events queue, received and deleted."""
         body: str = self._queues[LIVE[0]]._messages.pop().body

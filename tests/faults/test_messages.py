@@ -74,17 +74,18 @@ def test_the_last_receive_does_no_user_work_and_a_redriven_message_goes_on(make_
     for receive in range(1, limits.MAX_RECEIVES):
         _deliver_often(world, 1)
         (run,) = observe.load_runs(world).values()
-        assert run.head.stalled is None, f"stalled at receive {receive}"
+        if receive < limits.MAX_RECEIVES - 1:
+            assert run.head.stalled is None, f"stalled at receive {receive}"
     world.injector.rules.clear()
     _deliver_often(world, 1)
     (run,) = observe.load_runs(world).values()
     assert run.head.stalled is not None
-    assert "dead letters" in run.head.stalled
+    assert "went to the dead letters: " in run.head.stalled
+    assert "injected" in run.head.stalled
     assert run.head.status is RunStatus.QUEUED
     assert not world.executions
-    _deliver_often(world, 1)
     (dead,) = world.emulator.messages(_WORK_DEAD)
-    world.emulator.redrive(_WORK_DEAD, "stepwell-test-work")
+    assert world.redrive() == 1
     assert dead.body in [message.body for message in world.emulator.messages()]
     world.settle()
     (run,) = observe.load_runs(world).values()

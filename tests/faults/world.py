@@ -20,7 +20,7 @@ from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.messages import event_queue_messages
-from chalicelib.engine import collect, ingest, process_event, query, tick
+from chalicelib.engine import collect, dead_letters, ingest, process_event, query, tick
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.ports import Driver
 from chalicelib.engine.services import Chance
@@ -218,6 +218,18 @@ class World:
         while not self.invoke(lambda p: collect.collect(p.services, self._deadline_ms())):
             self._advance_ms(5 * limits.MINUTE_MS)
         self.settle()
+
+    def redrive(self) -> int:
+        """The API's redrive of all dead letters; how many were sent. A client that got no answer asks again, when they
+        can be seen again."""
+        answers: list[dict[str, Any]] = []
+        while not self.invoke(lambda p: answers.append(self._redriven(p))):
+            self._move_to(self.now_ms + limits.MINUTE_MS)
+        return int(answers[0]["redriven"])
+
+    def _redriven(self, platform: Platform) -> dict[str, Any]:
+        room, deadline_ms = platform.room, self._deadline_ms()
+        return dead_letters.redrive_all(platform.services, room.dead_letters, dead_letters.BOTH, deadline_ms)
 
     def settle(self) -> None:
         """Deliver all that is visible, and after a fault also what comes back when its visibility has run out."""

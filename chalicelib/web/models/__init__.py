@@ -1,13 +1,24 @@
 """What the API takes and answers, as models: parameters are read by them, and the OpenAPI document is made of them."""
 
 from chalicelib.web.models.common import Error, Health, Index, OpenApi
+from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
 from chalicelib.web.models.functions import FunctionAnswer, Functions
-from chalicelib.web.models.parameters import EventsQuery, PageQuery, Parameters, RunsQuery
+from chalicelib.web.models.parameters import (
+    DeadLettersQuery,
+    EventsQuery,
+    PageQuery,
+    Parameters,
+    QueueQuery,
+    RunsQuery,
+)
 from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
 
 __all__ = [
     "Accepted",
+    "DeadLetterAnswer",
+    "DeadLettersAnswer",
+    "DeadLettersQuery",
     "Error",
     "EventAnswer",
     "EventRuns",
@@ -21,6 +32,8 @@ __all__ = [
     "OpenApi",
     "PageQuery",
     "Parameters",
+    "QueueQuery",
+    "RedrivenAnswer",
     "RunAnswer",
     "Runs",
     "RunsQuery",

@@ -11,11 +11,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from chalicelib.core import limits
 from chalicelib.core.clock import from_iso
 from chalicelib.core.runs import RunStatus
+from chalicelib.engine.operator_ports import SourceQueue
 from chalicelib.engine.pages import InvalidQuery
+from chalicelib.engine.ports import QueueName
 
 _FOREVER_MS = 32_503_680_000_000
 _MAX_CHARS = 256
 _MAX_CURSOR_CHARS = 4_096
+_SOURCES = (QueueName.EVENTS.value, QueueName.WORK.value)
 
 
 def _text(value: str) -> str:
@@ -48,6 +51,12 @@ def _status(value: str) -> RunStatus:
         raise ValueError(f"must be one of {names}") from None
 
 
+def _queue(value: str) -> QueueName:
+    if value not in _SOURCES:
+        raise ValueError(f"must be one of {', '.join(_SOURCES)}")
+    return QueueName(value)
+
+
 def _schema(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema(schema)
 
@@ -56,6 +65,7 @@ Text = Annotated[str, BeforeValidator(_text), _schema(type="string", maxLength=_
 Limit = Annotated[int, BeforeValidator(_limit), _schema(type="integer", minimum=1, maximum=limits.MAX_PAGE)]
 Moment = Annotated[int, BeforeValidator(_moment), _schema(type="string", format="date-time")]
 Status = Annotated[RunStatus, BeforeValidator(_status), _schema(type="string", enum=[one.value for one in RunStatus])]
+Source = Annotated[SourceQueue, BeforeValidator(_queue), _schema(type="string", enum=list(_SOURCES))]
 Cursor = Annotated[str, _schema(type="string", maxLength=_MAX_CURSOR_CHARS)]
 
 
@@ -96,3 +106,15 @@ class RunsQuery(PageQuery):
     status: Status | None = Field(default=None, description="Only runs that stand so.")
     started_after: Moment = Field(default=0, description="Only runs created at this time or later.")
     started_before: Moment = Field(default=_FOREVER_MS, description="Only runs created before this time.")
+
+
+class QueueQuery(Parameters):
+    queue: Source | None = Field(default=None, description="Only letters that came from this queue.")
+
+    @property
+    def queues(self) -> tuple[SourceQueue, ...]:
+        return (QueueName.EVENTS, QueueName.WORK) if self.queue is None else (self.queue,)
+
+
+class DeadLettersQuery(QueueQuery):
+    limit: Limit = Field(default=limits.DEFAULT_PAGE, description="How many letters are shown at most.")
