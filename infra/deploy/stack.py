@@ -63,12 +63,17 @@ class Stack:
         if len(template.encode()) > stack_rules.MAX_TEMPLATE_BYTES:
             raise DeployError(f"The template has more than {stack_rules.MAX_TEMPLATE_BYTES} bytes.")
         kind = self._made_ready(again)
-        change = self._change_set(kind, template, parameters, tags, again)
-        if change is None:
-            self.terminal.detail("nothing to change")
-        else:
-            self.terminal.details(change)
-            self._follow(again)
+        rounds = [(kind, dict(parameters))]
+        if kind == "CREATE" and parameters.get("DeletionProtection") == "true":
+            # Protected tables could not be removed if the creation failed: they are protected once all is there.
+            rounds = [(kind, {**parameters, "DeletionProtection": "false"}), ("UPDATE", dict(parameters))]
+        for kind, values in rounds:
+            change = self._change_set(kind, template, values, tags, again)
+            if change is None:
+                self.terminal.detail("nothing to change")
+            else:
+                self.terminal.details(change)
+                self._follow(again)
         outputs = self.outputs()
         if not outputs:
             raise DeployError(f"The stack {self.name} has no outputs.")
