@@ -41,9 +41,15 @@ def test_the_tables_and_queues_are_the_ones_the_platform_reads() -> None:
 def test_each_table_survives_and_expires(name: str) -> None:
     table = TABLES[name]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": {"Ref": "PointInTimeRecovery"}}
-    assert table["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    recovery = table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+    assert recovery == {"Fn::If": ["IsRecoverable", True, False]}
+    assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProtected", True, False]}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_what_is_switched_on_is_what_the_parameters_say() -> None:
+    for condition, parameter in (("IsProtected", "DeletionProtection"), ("IsRecoverable", "PointInTimeRecovery")):
+        assert TEMPLATE_BODY["Conditions"][condition] == {"Fn::Equals": [{"Ref": parameter}, "true"]}
 
 
 @pytest.mark.parametrize("name", [*TABLES, "PayloadBucket"])
