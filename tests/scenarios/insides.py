@@ -51,13 +51,16 @@ class Failing:
         return self._driver.call(request)
 
 
+def replace_services(kit: Stepwell, **services: Any) -> None:
+    """Other services for what is delivered from now on."""
+    replaced = dataclasses.replace(kit.platform.services, **services)
+    kit.platform = kit.pump.platform = dataclasses.replace(kit.platform, services=replaced)
+
+
 def break_driver(kit: Stepwell, error: BaseException, times: int = 1 << 30) -> Failing:
     """Have the next calls of functions fail so; set `left` to 0 to mend it."""
-    services = kit.platform.services
-    failing = Failing(services.driver, error, times)
-    kit.platform = kit.pump.platform = dataclasses.replace(
-        kit.platform, services=dataclasses.replace(services, driver=failing)
-    )
+    failing = Failing(kit.platform.services.driver, error, times)
+    replace_services(kit, driver=failing)
     return failing
 
 
@@ -90,9 +93,3 @@ class Slow:
             return answer
 
         return taking_its_time
-
-
-def replace_services(kit: Stepwell, **services: Any) -> None:
-    """Other services for what is delivered from now on."""
-    replaced = dataclasses.replace(kit.platform.services, **services)
-    kit.platform = kit.pump.platform = dataclasses.replace(kit.platform, services=replaced)
