@@ -131,6 +131,7 @@ def _put_among_the_dead(
     dying in between leaves a second copy, which is handled like any redelivery."""
     if not delivery.is_last(platform.services.settings):
         return False
+    platform.metrics.count(Metric.DEAD_LETTERED)
     reason = reason_of(error)
     told = {"message_id": delivery.message_id, "receives": delivery.receives, "reason": reason}
     note = Note(reason=reason, receives=delivery.receives, first_sent_at_ms=delivery.sent_at_ms)
@@ -140,7 +141,6 @@ def _put_among_the_dead(
         logger.error("the queue moves a message to the dead letters without its reason", extra=told)
         logger.warning("dead letter could not be written", extra={"error": str(fault)})
         return False
-    platform.metrics.count(Metric.DEAD_LETTERED)
     known = isinstance(error, InfrastructureError | GivenUp | Deferred)
     logger.error("message went to the dead letters", exc_info=None if known else error, extra=told)
     return True
