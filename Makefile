@@ -4,8 +4,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 CODE := app.py chalicelib infra tests
-# Extra arguments for pytest, such as: make test ARGS="-k onboarding"
+# Extra arguments, such as: make test ARGS="-k onboarding", or make keys ARGS="show event"
 ARGS ?=
+# The stage that infra, deploy, check-stage, keys and destroy work on.
+STAGE ?= dev
+# Deploying packages for Lambda, and so needs a Python that Lambda has; this file holds the way to it.
+DEPLOY_READY := .venv-deploy/.python
 
 # What a Python must bring along to make the environment. Version managers put commands on the path that exist
 # but fail, so each candidate is run.
@@ -13,7 +17,8 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash bench-engine bench-cost clean
+.PHONY: help dev dev-reset test check lint types template crash bench-engine bench-cost clean \
+  infra deploy check-stage keys destroy
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,9 +53,29 @@ bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 bench-cost: $(READY) ## Print what a run and an idle month cost, by list prices
 	@$(PY) -m tests.bench.cost
 
+infra: $(READY) ## Tables, queues, bus, alarms and keys of a stage in AWS (STAGE=dev)
+	@$(PY) -m infra.deploy infra --stage "$(STAGE)" $(ARGS)
+
+deploy: $(DEPLOY_READY) ## infra, then the functions, a check, a smoke event (STAGE=dev)
+	@"$$(cat $(DEPLOY_READY))" -m infra.deploy deploy --stage "$(STAGE)" $(ARGS)
+
+check-stage: $(READY) ## What AWS has of a stage, what is wrong and what mends it (STAGE=dev)
+	@$(PY) -m infra.deploy check --stage "$(STAGE)" $(ARGS)
+
+keys: $(READY) ## Keys of a stage, masked (STAGE=dev, ARGS="show event | add event | remove event OLD")
+	@$(PY) -m infra.deploy keys --stage "$(STAGE)" $(ARGS)
+
+destroy: $(READY) ## Take a stage down; asks, and keeps its data (STAGE=dev, ARGS="--data delete")
+	@$(PY) -m infra.deploy destroy --stage "$(STAGE)" $(ARGS)
+
 clean: ## Remove the environment and caches (not the local cloud's state: make dev-reset)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(dir $(DEPLOY_READY)) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The Python to deploy with: the environment's own where it fits.
+$(DEPLOY_READY): $(READY) pyproject.toml infra/python/find.sh infra/python/environment.sh
+	@mkdir -p $(@D)
+	@python="$$(sh infra/python/environment.sh $(PY) $(@D))" && echo "$$python" > $@
 
 # The environment: made once, and brought up to date whenever pyproject.toml changes.
 $(READY): pyproject.toml
