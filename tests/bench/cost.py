@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from chalicelib.engine import collect, ingest, tick
+from chalicelib.core.metrics import Metric
+from chalicelib.engine import collect, ingest, metrics, tick
 from chalicelib.sdk import Context, TriggerEvent, function
 from infra.deploy.settings import load
 from infra.local import cloud
 from infra.local.cloud import Cloud
+from infra.local.settings import TEMPLATE
 from tests.bench import scenario
 from tests.bench.engine import say
 from tests.bench.scenario import Bench
@@ -185,7 +187,11 @@ def idle(aws: Cloud) -> Iterable[Idle]:
         reads = meter.requests("read") + meter.requests("BatchGetItem") + meter.requests("Scan")
         return Idle(name, per_month, meter.total_writes(), reads, meter.requests("sqs"), mb / 1024)
 
-    yield counted("on_tick, each minute", MINUTES_OF_A_MONTH, memory.tick_memory_mb, lambda by: tick.tick(s, by))
+    def minute(deadline_ms: int) -> None:
+        metrics.measure_backlog(s)
+        tick.tick(s, deadline_ms)
+
+    yield counted("on_tick, each minute", MINUTES_OF_A_MONTH, memory.tick_memory_mb, minute)
     yield counted(
         "on_collect, every five minutes",
         MINUTES_OF_A_MONTH // 5,
@@ -212,8 +218,14 @@ def print_idle(found: Iterable[Idle]) -> None:
         say(f"{one.name:<40}{figures}")
     polls = IDLE_POLLS_OF_A_MONTH / 1e6 * SQS_REQUEST
     say(f"{'Lambda asks the two queues':<40}{IDLE_POLLS_OF_A_MONTH:>12,}{'':>10}{'':>10}{1:>6}{polls:>12.2f}")
-    say(f"{'in all, beside alarms and metrics':<40}{'':>38}{total + polls:>12.2f}")
-    say(f"An alarm costs ${ALARM_MONTH:.2f} and a metric that was told at least once ${METRIC_MONTH:.2f} a month.")
+    say(f"{'in all, beside alarms and metrics':<78}{total + polls:>12.2f}")
+    template = TEMPLATE.read_text(encoding="utf-8")
+    alarms = template.count("Type: AWS::CloudWatch::Alarm")
+    for what, price in (
+        (f"{alarms} alarms at ${ALARM_MONTH:.2f}", alarms * ALARM_MONTH),
+        (f"the {len(Metric)} metrics at ${METRIC_MONTH:.2f}, if all of them occur", len(Metric) * METRIC_MONTH),
+    ):
+        say(f"{what:<78}{price:>12.2f}")
 
 
 def main() -> int:
