@@ -5,8 +5,10 @@ Each patch says which gap it closes; one that ministack closes itself may go.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -15,6 +17,8 @@ from typing import Any
 
 JOURNAL = "EMULATOR_JOURNAL"
 """The variable that names the file where each delivery from a queue to a function is written down."""
+# What Lambda's Python runtimes bring along.
+_SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -147,7 +151,7 @@ def _authorize_each_parameter() -> None:
     from ministack.core import iam_actions, iam_evaluator
 
     extract, enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
-    further: ContextVar[list[str]] = ContextVar("further", default=[])
+    further: ContextVar[tuple[str, ...]] = ContextVar("further", default=())
 
     def extract_resource_arn(
         service: str, method: str, path: str, headers: Any, body: bytes, params: Any, region: str, account: str
@@ -155,7 +159,7 @@ def _authorize_each_parameter() -> None:
         found: str = extract(service, method, path, headers, body, params, region, account)
         names = json.loads(body).get("Names", []) if service == "ssm" and body else []
         arns = [f"arn:aws:ssm:{region}:{account}:parameter/{name.lstrip('/')}" for name in names] or [found]
-        further.set(arns[1:])
+        further.set(tuple(arns[1:]))
         return arns[0]
 
     def enforce_all(key: str, action: str, service: str, region: str, **more: Any) -> Any:
@@ -181,6 +185,33 @@ def _take_buckets_back() -> None:
         return deploy(stack_name, *rest, imports=imports, **more)
 
     changesets._deploy_stack_async = deploy_stack
+
+
+def _run_functions_by_themselves(folder: Path) -> None:
+    """ministack runs a function with all that is installed beside it, so that a package that lacks something works. In
+    Lambda there is the SDK and nothing else."""
+    from ministack.core import lambda_runtime as runtime
+
+    libraries = folder / "libraries"
+    libraries.mkdir(parents=True, exist_ok=True)
+    for name in _SDK:
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:
+            continue
+        source = Path(found.origin).parent if found.submodule_search_locations else Path(found.origin)
+        link = libraries / source.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(source)
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{libraries}" exec "{sys.executable}" -S "$@"\n')
+    python.chmod(0o755)
+    detect = runtime._detect_runtime_binary
+
+    def detect_runtime_binary(name: str) -> tuple[str, str]:
+        binary, script = detect(name)
+        return (str(python) if binary == sys.executable else binary), script
+
+    runtime._detect_runtime_binary = detect_runtime_binary
 
 
 def _write_deliveries(path: Path) -> None:

@@ -60,8 +60,6 @@ def main() -> int:
         hands = Hands(ground)
         try:
             _tell(report, ground, hands, arguments.only)
-            if report.failed:
-                explain(ground, hands)
             if arguments.keep:
                 say(f"\nStanding at {ground.endpoint}, {ground.folder}; Ctrl-C ends it.")
                 threading.Event().wait()
@@ -84,6 +82,7 @@ def _tell(report: Report, ground: Ground, hands: Hands, only: str) -> None:
     say(f"e2e with Python {sys.version.split()[0]}, in {ground.folder}")
     deployed = report.tell("a first deploy that dies halfway is repeated", lambda: _first_deploy(hands))
     if not deployed:
+        explain(ground, hands)
         return
     world = World(ground, hands, STAGE, hands.api(STAGE))
     wanted = [(_title(story), story) for story in SIDE_BY_SIDE if only in _title(story)]
@@ -102,6 +101,9 @@ def _tell(report: Report, ground: Ground, hands: Hands, only: str) -> None:
     report.tell_all(stories)
     while turns.is_alive():
         turns.join(0.5)
+    report.tell("no other message was given up", partial(messages.nothing_else_is_dead, world))
+    if report.failed:
+        explain(ground, hands)
     report.tell("destroy leaves nothing", lambda: _destroy(ground, hands))
 
 

@@ -71,6 +71,7 @@ def explain(ground: Ground, hands: Hands) -> None:
         _section(f"`{command}` said", text)
     _section("the emulator's log", ground.emulator_log.read_text(errors="replace"))
     with contextlib.suppress(Exception):  # The emulator itself may be what failed.
+        _section("deliveries", ground.journal.read_text())
         _section("queues", "\n".join(_depths(ground)))
         logs = ground.client("logs")
         for group in logs.describe_log_groups()["logGroups"]:

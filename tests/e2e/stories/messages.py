@@ -63,3 +63,15 @@ def _dead(world: World, message_id: str) -> Any:
     found = [letter for letter in listed if message_id in json.dumps(letter)]
     assert found, f"not among {len(listed)} dead letters"
     return found[0]
+
+
+def nothing_else_is_dead(world: World) -> None:
+    """Whatever else happened in this stage, no message but the bad one was given up."""
+    sqs = world.ground.client("sqs")
+    for name in ("events", "work"):
+        url = sqs.get_queue_url(QueueName=f"stepwell-{world.stage}-{name}-dead")["QueueUrl"]
+        found = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageSystemAttributeNames=["All"]
+        ).get("Messages", [])
+        others = [one for one in found if "e2e/bad-" not in one["Body"]]
+        assert not others, f"among the dead letters of {name}: {others}"
