@@ -17,7 +17,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash bench-engine bench-cost clean \
+.PHONY: help dev dev-reset test check lint types template crash bench-engine bench-cost bench-cold clean \
   infra deploy check-stage keys destroy
 
 help: ## List these targets
@@ -52,6 +52,9 @@ bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 
 bench-cost: $(READY) ## Print what a run and an idle month cost, by list prices
 	@$(PY) -m tests.bench.cost
+
+bench-cold: $(DEPLOY_READY) ## Print how soon a deployed handler is ready, and how large the package is
+	@"$$(cat $(DEPLOY_READY))" -m tests.bench.cold
 
 infra: $(READY) ## Tables, queues, bus, alarms and keys of a stage in AWS (STAGE=dev)
 	@$(PY) -m infra.deploy infra --stage "$(STAGE)" $(ARGS)

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from chalicelib.core.expressions import grammar
 from infra.deploy import chalice_config, chalice_run, drift, findings, inventory, keys, mappings, record, smoke, wheels
 from infra.deploy import facts as facts_room
 from infra.deploy.account import Account
@@ -69,6 +70,8 @@ def infra(stage: Stage, again: str) -> dict[str, str]:
         stage.stack.protect(settings.deletion_protection)
         terminal.detail(f"termination protection switched {'on' if settings.deletion_protection else 'off'}")
     chalice_config.write(stage.project, stage.name, settings, outputs)
+    # For the package: a plain `chalice deploy` takes along what lies in chalicelib/, too.
+    grammar.save_tables()
     terminal.detail(f"wrote {stage.name}'s part of .chalice/config.json and its policies")
     terminal.step("Keys")
     store = KeyStore(account, stage.name)
