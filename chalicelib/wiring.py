@@ -14,6 +14,7 @@ from typing import Any
 from chalicelib import config as configuration
 from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
+from chalicelib.core.errors import UserError
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
@@ -151,9 +152,25 @@ def _configure_logging(config: configuration.Config) -> None:
     logging.getLogger("stepwell").propagate = False
 
 
+class WrongServer(UserError):
+    """Somebody asks us under `chalice local`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "`chalice local` cannot run Stepwell: it has no queues, tables or schedules. Run `make dev`, which has "
+            "them all, at http://127.0.0.1:8288"
+        )
+
+
 @functools.cache
 def platform() -> Platform:
-    """This process's platform."""
+    """This process's platform.
+
+    Raises WrongServer under `chalice local`: it has no queues and schedules, so nothing would ever run, and after
+    `make infra` its configuration names the tables of a deployed stage.
+    """
+    if configuration.is_in_chalice_cli():
+        raise WrongServer
     config = configuration.load()
     _configure_logging(config)
     return build(config)
