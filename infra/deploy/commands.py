@@ -15,6 +15,7 @@ from infra.deploy.findings import Finding
 from infra.deploy.inventory import Inventory
 from infra.deploy.key_store import KeyStore
 from infra.deploy.keys import Kind
+from infra.deploy.policies import API, lambda_name
 from infra.deploy.problems import DeployError
 from infra.deploy.settings import StageSettings
 from infra.deploy.stack import Stack
@@ -97,15 +98,27 @@ def deploy(stage: Stage, *, with_smoke: bool, again: str) -> bool:
     _tell(terminal, problems)
     api = record.api_id(resources)
     base = smoke.address(account, api, config.api_gateway_stage) if api else ""
-    store = KeyStore(account, name)
     if with_smoke and base:
-        terminal.step("A smoke event")
-        event_keys, signing_keys = store.read(Kind.EVENT), store.read(Kind.SIGNING)
-        if not event_keys or not signing_keys:
-            raise DeployError(f"Stage {name} has no keys any more. `{again}` makes new ones.")
-        smoke.run(base, event_keys[0], signing_keys[0], terminal)
+        _smoke(stage, base, again)
     _where_things_are(stage, base, outputs)
     return not problems
+
+
+def _smoke(stage: Stage, base: str, again: str) -> None:
+    stage.terminal.step("A smoke event")
+    stage.terminal.detail(f"to {base}")
+    store = KeyStore(stage.account, stage.name)
+    event_keys, signing_keys = store.read(Kind.EVENT), store.read(Kind.SIGNING)
+    if not event_keys or not signing_keys:
+        raise DeployError(f"Stage {stage.name} has no keys any more. `{again}` makes new ones.")
+    try:
+        smoke.run(base, event_keys[0], signing_keys[0], stage.terminal)
+    except DeployError as error:
+        functions = [lambda_name(stage.name, one) for one in (API, "on_event")]
+        logs = "\n".join(f"  aws logs tail /aws/lambda/{one} --region {stage.account.region}" for one in functions)
+        raise DeployError(
+            f"{error}\nEverything is deployed, but does not work yet. The logs tell why:\n{logs}"
+        ) from None
 
 
 def _true_record(stage: Stage) -> Inventory:
