@@ -47,9 +47,11 @@ class Listening:
 
     def __init__(self, kit: Stepwell) -> None:
         self.kit = kit
-        events: Any = botocore.session.get_session().create_client("events")
+        session = botocore.session.get_session()
+        events: Any = session.create_client("events")
+        sqs: Any = session.create_client("sqs")
         events.create_event_bus(Name=BUS)
-        self._sqs: Any = botocore.session.get_session().create_client("sqs")
+        self._sqs = sqs
         self._url = self._sqs.create_queue(QueueName="outside")["QueueUrl"]
         lead("outside", {"source": ["stepwell"]})
         lead("stepwell-test-events", cloud.resources()["EventsRule"]["Properties"]["EventPattern"])
