@@ -89,7 +89,9 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
         texts.append(repr((record.event.name, _plain(record.event.data), starts, record.cron)))
     for row in rows:
         event_id, *rest = row["sk"].split("#")
-        if rest:
+        if event_id == "times":
+            texts.append(repr((names[rest[0]], "its times are kept")))
+        elif rest:
             run = runs[rest[1]]
             step = run.steps[row["step"]].plan.name if "step" in row else None
             texts.append(repr((names[event_id], rest[0], run.head.seed.fn_id, step)))
