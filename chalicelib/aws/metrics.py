@@ -1,5 +1,5 @@
-"""Metrics as CloudWatch reads them from the log (EMF), written by Powertools. Imported when there is something to tell:
-it takes about 75 ms."""
+"""Metrics as CloudWatch reads them from the log (EMF), written by Powertools. Imported when there is something to
+tell."""
 
 from __future__ import annotations
 

@@ -84,13 +84,15 @@ def measure_backlog(s: Services) -> None:
         logger.warning("the backlog could not be measured", extra={"error": str(error)})
         return
     events, work = depths[QueueName.EVENTS], depths[QueueName.WORK]
+    # Whoever looks at a dead letter has it in flight for a while.
+    dead = [depths[queue] for queue in (QueueName.DEAD_EVENTS, QueueName.DEAD_WORK)]
     measured = {
         Metric.EVENTS_VISIBLE: events.visible,
         Metric.EVENTS_IN_FLIGHT: events.in_flight,
         Metric.WORK_VISIBLE: work.visible,
         Metric.WORK_IN_FLIGHT: work.in_flight,
         Metric.WORK_DELAYED: work.delayed,
-        Metric.DEAD_LETTERS: depths[QueueName.DEAD_EVENTS].visible + depths[QueueName.DEAD_WORK].visible,
+        Metric.DEAD_LETTERS: sum(depth.visible + depth.in_flight for depth in dead),
     }
     for metric, value in measured.items():
         if value:

@@ -157,7 +157,8 @@ def _record(
         return
     retry = StepRecord(id=step.id, status=StepStatus.RETRYING, plan=plan, wake_at_ms=due)
     metrics.attempt_failed(s, is_ours=s.runs.put_retry(message.run_id, stamped(s, run, retry)))
-    logger.info("step failed, will be retried", extra=extra | {"in_ms": due - now})
+    error = attempt_of(op, now).error.message
+    logger.info("step failed, will be retried", extra=extra | {"error": error, "in_ms": due - now})
     _send_attempt(s, message, retry)
 
 

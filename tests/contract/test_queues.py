@@ -17,6 +17,7 @@ from chalicelib.core.messages import (
     event_queue_messages,
     work_messages,
 )
+from chalicelib.engine.ports import QueueName
 from tests.contract import build
 from tests.contract.conftest import World
 
@@ -129,6 +130,30 @@ def test_a_message_comes_back_when_told_and_is_deleted_by_hand(world: World) -> 
 
 
 # payloads
+
+
+@pytest.mark.parametrize(
+    ("queue", "url"),
+    [
+        (QueueName.EVENTS, "queue_events_url"),
+        (QueueName.WORK, "queue_work_url"),
+        (QueueName.DEAD_EVENTS, "dead_events_url"),
+        (QueueName.DEAD_WORK, "dead_work_url"),
+    ],
+)
+def test_how_much_lies_in_each_queue(world: World, queue: QueueName, url: str) -> None:
+    before, sqs, address = world.room.queues.depth(queue), world.client("sqs"), getattr(world.config, url)
+    for delay_s in (0, 0, 0, 60):
+        sqs.send_message(QueueUrl=address, MessageBody="{}", DelaySeconds=delay_s)
+    assert len(sqs.receive_message(QueueUrl=address, MaxNumberOfMessages=1)["Messages"]) == 1
+
+    after = world.room.queues.depth(queue)
+
+    assert (
+        after.visible - before.visible,
+        after.in_flight - before.in_flight,
+        after.delayed - before.delayed,
+    ) == (2, 1, 1)
 
 
 def test_text_up_to_the_limit_stays_in_the_item(world: World) -> None:

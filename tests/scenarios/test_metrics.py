@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import botocore.session
 import pytest
 
 from chalicelib.core import limits
@@ -407,6 +410,17 @@ def test_the_backlog_of_each_queue() -> None:
         assert (values(kit, Metric.EVENTS_VISIBLE), values(kit, Metric.EVENTS_IN_FLIGHT)) == ([2], [1])
         assert values(kit, Metric.WORK_DELAYED) == [1]
         assert values(kit, Metric.DEAD_LETTERS) == []
+
+
+def test_dead_letters_are_told_while_somebody_looks_at_them() -> None:
+    with start_stepwell([pack]) as kit:
+        config = kit.platform.config
+        sqs: Any = botocore.session.get_session().create_client("sqs")
+        for url in (config.dead_events_url, config.dead_work_url):
+            sqs.send_message(QueueUrl=url, MessageBody="{}")
+        sqs.receive_message(QueueUrl=config.dead_work_url)
+        metrics.measure_backlog(kit.platform.services)
+        assert values(kit, Metric.DEAD_LETTERS) == [2]
 
 
 def test_a_stage_at_rest_tells_nothing_of_its_backlog() -> None:
