@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
         "chalicelib.engine.collect",
         "chalicelib.engine.metrics",
         "chalicelib.engine.tick",
+        "chalicelib.sdk.registry",
         "chalicelib.web.routes",
         "chalicelib.wiring",
     },
