@@ -260,7 +260,7 @@ class Stepwell:
 
     def event(self, event_id: str) -> dict[str, Any]:
         """An event and what it caused, as `GET /v1/events/{id}` shows it: `started`, `not_started` with reasons,
-        `resumed`, `cancelled`."""
+        `resumed`, `cancelled`, `times`."""
         return query.event(self.platform.services, event_id)
 
     def events(self, name: str) -> list[dict[str, Any]]:
