@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from chalicelib.core.errors import InvalidExpression
 
 from .limits import Limits
-from .names import FUNCTIONS, MACROS, RESERVED, explain_function, explain_name
+from .names import FUNCTIONS, MACROS, RESERVED, explain_function, explain_name, shortened
 from .patterns import compile_pattern
 from .syntax import (
     And,
@@ -166,13 +166,19 @@ class _Builder:
         if token.type == "STRING_LIT":
             return Const(str(token))
         if token.type == "INT_LIT":
-            return Const(int(token, 16) if token[:2] in ("0x", "0X") else int(token))
+            return Const(self._integer(tree, token))
         if token.type == "FLOAT_LIT":
             value = float(token)
             if not math.isfinite(value):
-                self._fail(tree, f"{token} is larger than a number may be")
+                self._fail(tree, f"{shortened(token)} is larger than a number may be")
             return Const(value)
         return Const({"true": True, "false": False, "null": None}[token])
+
+    def _integer(self, tree: Any, token: str) -> int:
+        try:
+            return int(token, 16) if token[:2] in ("0x", "0X") else int(token)
+        except ValueError:  # Python refuses to read more than 4,300 decimal digits.
+            self._fail(tree, f"{shortened(token)} is larger than a number may be")
 
     def _list(self, tree: Any) -> Node:
         items = self._arguments(tree.children)

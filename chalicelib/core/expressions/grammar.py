@@ -17,6 +17,7 @@ from chalicelib.core.errors import InvalidExpression
 
 from . import tables
 from .limits import Limits
+from .names import shortened
 from .tokens import Token, invalid, position, tokenize
 
 _building = threading.Lock()
@@ -108,10 +109,12 @@ def _explain(error: Exception, text: str, tokens: list[Token]) -> InvalidExpress
         return invalid(text, "the expression cannot be read", tokens[0].offset)
     token, before = tokens[index], tokens[index - 1] if index else None
     if getattr(failed, "type", "") == "$END":  # lark gives the end the place of the last token.
-        return invalid(text, f"the expression ends too early, after {token.value!r}", token.offset)
-    message = f"unexpected {token.value!r}"
+        return invalid(text, f"the expression ends too early, after {shortened(token.value)!r}", token.offset)
+    message = f"unexpected {shortened(token.value)!r}"
     if before and before.kind == token.kind == "IDENT":
-        message += f"; is an operator missing before it, or quotes: '{before.value} {token.value}'?"
+        message += (
+            f"; is an operator missing before it, or quotes: '{shortened(before.value)} {shortened(token.value)}'?"
+        )
     elif before and before.kind == "." and token.kind in ("INT_LIT", "FLOAT_LIT"):
-        message += f"; an element of a list is read with [{token.value}]"
+        message += f"; an element of a list is read with [{shortened(token.value)}]"
     return invalid(text, message, token.offset)

@@ -78,9 +78,14 @@ _DASHED = re.compile(r"[A-Za-z0-9_]-$")
 _QUOTED_AT_MOST = 40  # Characters of a name that a message repeats.
 
 
+def shortened(text: str) -> str:
+    """A piece of the user's text as a message repeats it."""
+    return text if len(text) <= _QUOTED_AT_MOST else text[:_QUOTED_AT_MOST] + "…"
+
+
 def explain_name(name: str, known: tuple[str, ...], text: str, offset: int) -> str:
     """The message for a name that is neither a root nor a macro's variable."""
-    shown = name if len(name) <= _QUOTED_AT_MOST else name[:_QUOTED_AT_MOST] + "…"
+    shown = shortened(name)
     message = f"unknown name '{shown}'"
     if name in _WORDS:
         return f"{message}; did you mean {_WORDS[name]}?"
@@ -98,6 +103,6 @@ def explain_name(name: str, known: tuple[str, ...], text: str, offset: int) -> s
 
 def explain_function(name: str) -> str:
     """The message for a call of something that is no function."""
-    message = f"unknown function '{name[:_QUOTED_AT_MOST]}'"
+    message = f"unknown function '{shortened(name)}'"
     close = difflib.get_close_matches(name[:_QUOTED_AT_MOST], [*FUNCTIONS, *MACROS, "has"], n=1, cutoff=0.6)
     return f"{message}; did you mean '{close[0]}'?" if close else message

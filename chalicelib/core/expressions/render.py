@@ -41,6 +41,11 @@ def render_path(root: str, keys: tuple[str | int, ...]) -> str:
     return root + "".join(_step(key) for key in keys)
 
 
+def storable(text: str) -> str:
+    """The text with halves of surrogate pairs, which JSON may bring and UTF-8 has not, written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _step(key: str | int) -> str:
     if isinstance(key, str) and _NAME.fullmatch(key):
         return f".{key}"

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from chalicelib.core.errors import InvalidExpression
 
 from .limits import Limits
+from .names import shortened
 from .strings import read_string
 
 # No alternative of these can match the same text in two ways, so none can backtrack beyond one character.
@@ -148,7 +149,8 @@ class _Tokenizer:
             # An unsigned integer of CEL is the same number here.
             end += self.text[end : end + 1] in ("u", "U")
         if trailing := _WORD.match(self.text, end):
-            self._fail(f"{number}{trailing.group()} is neither a number nor a name; quote a text", at)
+            shown = shortened(number + trailing.group())
+            self._fail(f"{shown} is neither a number nor a name; quote a text", at)
         self._add("INT_LIT" if is_integer else "FLOAT_LIT", number, at)
         return end
 

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from .alternatives import MAX_ROWS
+from .caps import MAX_SHAPES
 from .conditions import MAX_PARAMS_BYTES, Condition, condition_cache_info, condition_holds
 from .misses import explain_miss
+from .places import SCAN_SHARDS, behind, group_in, group_of, lookup_keys
 from .planning import WaitPlan, plan_wait
 from .shapes import IndexRow, Shape, lookup_key
 from .triggers import event_name_matches, trigger_matches, validate_event_pattern
@@ -13,15 +15,21 @@ from .triggers import event_name_matches, trigger_matches, validate_event_patter
 __all__ = [
     "MAX_PARAMS_BYTES",
     "MAX_ROWS",
+    "MAX_SHAPES",
+    "SCAN_SHARDS",
     "Condition",
     "IndexRow",
     "Shape",
     "WaitPlan",
+    "behind",
     "condition_cache_info",
     "condition_holds",
     "event_name_matches",
     "explain_miss",
+    "group_in",
+    "group_of",
     "lookup_key",
+    "lookup_keys",
     "plan_wait",
     "trigger_matches",
     "validate_event_pattern",

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chalicelib.core.expressions.render import render_path
+from chalicelib.core.expressions.render import render_path, storable
 from chalicelib.core.expressions.syntax import Compare, Const, Has, Node, Path, children
 from chalicelib.core.expressions.values import element, present
 
@@ -46,7 +46,7 @@ def _exists(keys: tuple[str | int, ...], event: Any) -> bool:
 def _warning(path: Path, event: Mapping[str, Any]) -> str:
     message = f"{render_path('event', path.keys)} does not exist in the event that started the run"
     nearest = _nearest(path.keys, event)
-    return f"{message}; did you mean {render_path('event', nearest)}?" if nearest else message
+    return f"{message}; did you mean {storable(render_path('event', nearest))}?" if nearest else message
 
 
 def _nearest(keys: tuple[str | int, ...], event: Mapping[str, Any]) -> tuple[str | int, ...] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.expressions.program import compile_program
-from chalicelib.core.expressions.render import render, render_path
+from chalicelib.core.expressions.render import render, render_path, storable
 from chalicelib.core.expressions.syntax import And, Const, Node, Path, children, rebuild, walk
 from chalicelib.core.expressions.values import EvaluationError, ExhaustedError, Scope, element, present
 
@@ -18,6 +18,7 @@ from .shapes import ROOT
 _LONGEST_TEXT = 200  # Characters of a part of the condition.
 _LONGEST_VALUE = 60
 _MOST_VALUES = 3
+_MOST_BITS = 1024
 
 
 def explain_miss(condition: Condition | None, event: Mapping[str, Any]) -> tuple[str, ...]:
@@ -64,10 +65,13 @@ def _value(path: Path, event: Mapping[str, Any]) -> str:
         value = element(value, key)
     if isinstance(value, (list, dict)):  # Not written out: it may be the whole event.
         shown = f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:  # Python may refuse to write it.
+        shown = f"an integer of {value.bit_length()} bits"
     else:
         shown = json.dumps(value[:_LONGEST_VALUE] if isinstance(value, str) else value, ensure_ascii=False)
     return f"{render_path(ROOT, path.keys)} is {_short(shown, _LONGEST_VALUE)}"
 
 
 def _short(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    shown = text if len(text) <= longest else text[: longest - 1] + "…"
+    return storable(shown)

@@ -3,17 +3,20 @@ be told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.expressions import compile_expression
 from chalicelib.core.expressions.syntax import Const, Node, free_roots
+from chalicelib.core.steps import PauseKey
 
 from .alternatives import alternatives
+from .caps import MAX_SHAPES, chosen
 from .conditions import Condition, condition_holds, lift
 from .folding import fold
 from .hints import missing_paths
+from .places import place
 from .shapes import IndexRow, index_row
 
 _ROOTS = frozenset({"event", "async"})
@@ -33,9 +36,22 @@ class WaitPlan:
     warnings: tuple[str, ...] = ()
     never: bool = False
 
+    def placed(self, run_id: str, name: str) -> Iterator[tuple[IndexRow, PauseKey]]:
+        """Each row with where it lies for this run; `name` tells the wait from the run's others."""
+        for number, row in enumerate(self.rows):
+            yield row, place(row, self.condition, run_id, f"{name}#{number}")
 
-def plan_wait(event_name: str, if_exp: str | None, event: Mapping[str, Any]) -> WaitPlan:
-    """Plan a wait for events of this name that meet `if_exp`, registered by a run that `event` started.
+
+def plan_wait(
+    event_name: str,
+    if_exp: str | None,
+    event: Mapping[str, Any],
+    registered: Collection[tuple[str, ...]] = (),
+    *,
+    max_shapes: int = MAX_SHAPES,
+) -> WaitPlan:
+    """Plan a wait for events of this name that meet `if_exp`, registered by a run that `event` started, where
+    these shapes are registered for the name (as far as is known: being wrong about them costs time only).
 
     Whenever the condition is true of an incoming event, looking that event up by the shapes of `rows` finds
     at least one of them, and condition_holds then says true; it says false of every other event. Raises
@@ -55,7 +71,8 @@ def plan_wait(event_name: str, if_exp: str | None, event: Mapping[str, Any]) -> 
     if reason := _why_never(folded, found):
         warnings.append(f"the condition can never match: {reason}")
         return WaitPlan((), lift(Const(False)), tuple(warnings), never=True)
-    rows = {row.key: row for row in (index_row(event_name, equalities) for equalities in found)}
+    keyed = chosen(found, registered, max_shapes)
+    rows = {row.key: row for row in (index_row(event_name, equalities) for equalities in keyed)}
     return WaitPlan(tuple(rows.values()), lift(folded), tuple(warnings))
 
 

@@ -38,7 +38,7 @@ class Shape:
     def of(cls, paths: tuple[str, ...] | list[str]) -> Shape:
         """The shape of these paths, in whatever order they come."""
         ordered = tuple(sorted(set(paths)))
-        return cls(_digest(json.dumps(ordered), _SHAPE_DIGITS), ordered)
+        return cls(digest(json.dumps(ordered), _SHAPE_DIGITS), ordered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,9 @@ def _steps(path: str) -> tuple[str | int, ...]:
 
 
 def _key(event_name: str, shape: Shape, parts: list[Any]) -> str:
-    return _digest(json.dumps([event_name, shape.id, *parts]), _KEY_DIGITS)
+    return digest(json.dumps([event_name, shape.id, *parts]), _KEY_DIGITS)
 
 
-def _digest(text: str, digits: int) -> str:
+def digest(text: str, digits: int) -> str:
+    """The same in every process."""
     return hashlib.sha256(text.encode()).hexdigest()[:digits]

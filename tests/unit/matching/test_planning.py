@@ -359,3 +359,20 @@ def test_explanations_are_short_and_never_fail() -> None:
     assert explain_miss(None, {}) == ()
     assert explain_miss(Condition("(", ()), {}) == ("the stored condition cannot be read",)
     assert explain_miss(Condition("_[3] == 1", ()), {}) == ("the stored condition cannot be read",)
+
+
+def test_what_is_told_can_be_stored() -> None:
+    """Half of a surrogate pair, which JSON may bring and no store takes, is told as an escape."""
+    trigger = {"data": {"ab\ud800": 1, "a": "\ud800"}}
+    plan = plan_wait("x", "async.data.a == event.data.a && async.data.b == event.data['ab']", trigger)
+    told = [*plan.warnings, *explain_miss(plan.condition, {"data": {"a": "\udfff"}})]
+    assert ["\\ud800" in line or "\\udfff" in line for line in told] == [True, True]
+    assert all(line.encode() for line in told)
+
+
+def test_a_miss_by_a_huge_integer_is_explained() -> None:
+    """Python refuses to write more than 4,300 digits."""
+    plan = plan_wait("x", "async.data.a == 1", {})
+    assert explain_miss(plan.condition, {"data": {"a": 1 << 20_000}}) == (
+        "async.data.a == 1 is false: async.data.a is an integer of 20001 bits",
+    )
