@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.faults import observe
+from tests.faults import counting, observe
 from tests.faults.emulator import Emulator
 from tests.faults.injector import READS, Mode, Point, Rule
 from tests.faults.scenarios import SETTINGS, Scenario, enter
@@ -74,6 +74,7 @@ def undisturbed(emulator: Emulator, scenario: Scenario) -> Baseline:
     """Raises Disturbed."""
     played = play(emulator, scenario)
     found = observe.problems(played.world, open_runs=scenario.open_runs)
+    found += counting.problems(played.world, disturbed=False)
     ends = tuple(sorted(run.head.status.value for run in observe.load_runs(played.world).values()))
     if ends != scenario.ends:
         found.append(f"the runs ended as {ends}, not {scenario.ends}")
@@ -96,6 +97,7 @@ def crash(emulator: Emulator, scenario: Scenario, baseline: Baseline, point: Poi
 def compare(played: Played, scenario: Scenario, baseline: Baseline) -> list[str]:
     """How an execution differs from the undisturbed one."""
     found = observe.problems(played.world, open_runs=scenario.open_runs)
+    found += counting.problems(played.world, disturbed=True)
     found += _differences(played.at_end, baseline.at_end)
     if not found:
         found += [

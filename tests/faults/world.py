@@ -19,9 +19,11 @@ from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.functions import CronTrigger
-from chalicelib.core.messages import event_queue_messages
+from chalicelib.core.messages import LookBackMessage, event_queue_messages
+from chalicelib.core.metrics import Metric
 from chalicelib.engine import collect, dead_letters, ingest, process_event, query, tick
 from chalicelib.engine.expiry import stamp_s
+from chalicelib.engine.metrics import Collected
 from chalicelib.engine.ports import Driver
 from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
@@ -80,6 +82,8 @@ class World:
         self.crashes = 0
         self.acknowledged: list[tuple[str, str]] = []
         self.results: list[dict[str, Any]] = []
+        # What each process counted, the dead ones' too.
+        self._counts: list[Collected] = []
         self._registry = Registry(functions)
         self._variables = emulator.variables | {f"STEPWELL_{key}": text for key, text in (settings or {}).items()}
         self._entropy = iter(range(1, 1 << 30))
@@ -105,7 +109,16 @@ class World:
         platform = wiring.build(config, registry=self._registry, room=room, chance=chance)
         driver = MortalDriver(platform.services.driver, self.injector)
         held.append(replace(platform, services=replace(platform.services, driver=driver)))
+        self._counts.append(platform.metrics)
         return held[0]
+
+    @property
+    def counts(self) -> Counter[Metric]:
+        """What all processes counted, told or not."""
+        total: Counter[Metric] = Counter()
+        for collected in self._counts:
+            total.update(collected.so_far().sums)
+        return total
 
     # What user code tells of itself.
     def ran(self, run_id: str, step: str) -> None:
@@ -200,7 +213,9 @@ class World:
         self.emulator.move_to(self.now_ms + 1)
         other = self._boot(self.emulator.session)
         ingest.accept(other.services, other.reception, {"name": name, "data": data})
-        process_event.process(other.services, event_queue_messages.validate_json(self.emulator.take_event()))
+        taken = event_queue_messages.validate_json(self.emulator.take_event())
+        assert not isinstance(taken, LookBackMessage)
+        process_event.process(other.services, taken)
 
     def cancel_run(self, fn_id: str) -> None:
         """The API's cancellation of the only run of a function. A client that got no answer waits a while, in which
