@@ -17,7 +17,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash bench-engine bench-cost bench-cold clean \
+.PHONY: help dev dev-reset test check lint types template crash soak bench-engine bench-cost bench-cold clean \
   infra deploy check-stage keys destroy
 
 help: ## List these targets
@@ -46,6 +46,9 @@ template: $(READY) ## The CloudFormation template (cfn-lint)
 
 crash: $(READY) ## Crash every scenario before and after each call to AWS
 	@$(PY) -m tests.faults.crash
+
+soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
+	@$(PY) -m tests.soak $(ARGS)
 
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 	@$(PY) -m tests.bench.engine

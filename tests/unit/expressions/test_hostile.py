@@ -48,7 +48,7 @@ snippets = st.sampled_from(SNIPPETS)
 def mutated(draw: st.DrawFn) -> str:
     """A good expression with a few wounds."""
     text = draw(expressions)
-    for _ in range(draw(st.integers(1, 4))):
+    for _ in range(draw(st.integers(1, 2))):
         at, to = sorted((draw(st.integers(0, len(text))), draw(st.integers(0, len(text)))))
         match draw(st.integers(0, 4)):
             case 0:
