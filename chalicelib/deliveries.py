@@ -10,9 +10,9 @@ from typing import Any
 from chalicelib.aws.queues import unpack
 from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError, UserError
 from chalicelib.core.letters import Note, reason_of
-from chalicelib.core.messages import TurnMessage, event_queue_messages, work_messages
+from chalicelib.core.messages import LookBackMessage, TurnMessage, event_queue_messages, work_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import bridge, planned_steps, process_event, stalling, turns
+from chalicelib.engine import bridge, planned_steps, process_event, stalling, start, turns
 from chalicelib.engine.operator_ports import SourceQueue
 from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Delivery, logger
@@ -60,7 +60,11 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
             return
         process_event.process(platform.services, message)
         return
-    process_event.process(platform.services, event_queue_messages.validate_json(body))
+    queued = event_queue_messages.validate_json(body)
+    if isinstance(queued, LookBackMessage):
+        start.go_on(platform.services, queued)
+    else:
+        process_event.process(platform.services, queued)
 
 
 def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:

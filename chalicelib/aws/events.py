@@ -15,6 +15,8 @@ from chalicelib.core.records import Effect, EventPage, EventRecord, EventTimes
 
 _MAX_NAMES = 1_000
 _MAX_PAGE = 100
+# Of each shard, where events are read one by one until one is found: little is read in vain.
+_SHARD_PAGE = 25
 
 
 def effect_write(table: str, effect: Effect, expires_at_s: int) -> Write:
@@ -131,23 +133,38 @@ class DynamoEvents:
             return EventPage(records=())  # DynamoDB refuses to look between ends the wrong way round.
         # One more than is asked for, to know whether there are more.
         page_size = min(limit + 1, _MAX_PAGE)
-        rows = heapq.merge(
+        records: list[EventRecord] = []
+        position = None
+        for item in self._merged(name, after, before, newest_first, page_size):
+            if len(records) == limit:
+                return EventPage(records=tuple(records), next_position=position)
+            position = str(item["sk"])
+            record = self._record_at(name, item)
+            if record is not None:
+                records.append(record)
+        return EventPage(records=tuple(records))
+
+    def between(self, name: str, *, after: str, before: str, newest_first: bool) -> Iterator[EventRecord]:
+        if after >= before:
+            return
+        for item in self._merged(name, after, before, newest_first, _SHARD_PAGE):
+            record = self._record_at(name, item)
+            if record is not None:
+                yield record
+
+    def _merged(self, name: str, after: str, before: str, newest_first: bool, page_size: int) -> Iterator[Item]:
+        return heapq.merge(
             *(self._rows(one, after, before, newest_first, page_size) for one in keys.event_partitions(name)),
             key=lambda item: str(item["sk"]),
             reverse=newest_first,
         )
-        records: list[EventRecord] = []
-        position = None
-        for item in rows:
-            if len(records) == limit:
-                return EventPage(records=tuple(records), next_position=position)
-            record = self.get(str(item["ref"])) if "ref" in item else self._read(item)
-            position = str(item["sk"])
-            # The partition is that of a hash of the name, which others may share; and a send that was repeated has
-            # left another pointer, to where the event would stand had it been accepted then.
-            if record is not None and record.event.name == name and position == _position(record):
-                records.append(record)
-        return EventPage(records=tuple(records))
+
+    def _record_at(self, name: str, item: Item) -> EventRecord | None:
+        record = self.get(str(item["ref"])) if "ref" in item else self._read(item)
+        # The partition is that of a hash of the name, which others may share; and a send that was repeated has
+        # left another pointer, to where the event would stand had it been accepted then.
+        is_here = record is not None and record.event.name == name and str(item["sk"]) == _position(record)
+        return record if is_here else None
 
     def _rows(self, partition: str, after: str, before: str, newest_first: bool, page_size: int) -> Iterator[Item]:
         rows = self._dynamo.query(
@@ -165,4 +182,4 @@ class DynamoEvents:
 
 
 def _position(record: EventRecord) -> str:
-    return keys.event_position(record.event.internal_id, record.event.received_at_ms)
+    return ids.event_position(record.event.internal_id, record.event.received_at_ms)

@@ -55,11 +55,6 @@ def event_partitions(name: str) -> list[str]:
     return [f"{ids.name_bucket(name)}#{shard}" for shard in range(EVENT_SHARDS)]
 
 
-def event_position(internal_id: str, received_at_ms: int) -> str:
-    """Where the event stands among those of its name: its id, unless the id was made at another time."""
-    return ids.position(received_at_ms) + internal_id[len(ids.position(0)) :]
-
-
 def effect(internal_id: str, kind: str, run_id: str, step_id: str | None) -> str:
     return f"{internal_id}#{kind}#{run_id}" + ("" if step_id is None else f"#{step_id}")
 

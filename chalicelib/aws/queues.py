@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.aws.dynamo import translate
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.errors import InfrastructureError
-from chalicelib.core.messages import EventMessage, LifecycleMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.engine.ports import QueueDepth, QueueName
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class SqsQueues:
         except (ClientError, BotoCoreError) as error:
             raise translate(error) from error
 
-    def send_events(self, messages: Sequence[EventMessage | LifecycleMessage], *, delay_s: int = 0) -> None:
+    def send_events(self, messages: Sequence[AnyEventMessage], *, delay_s: int = 0) -> None:
         bodies = [self._body(message.model_dump_json()) for message in messages]
         if len(bodies) == 1:
             self._call(

@@ -47,6 +47,11 @@ def position(time_ms: int) -> str:
     return _encode(time_ms, _TIME_CHARS)
 
 
+def event_position(internal_id: str, received_at_ms: int) -> str:
+    """Where an event stands among those of its name: its id, unless the id was made at another time."""
+    return position(received_at_ms) + internal_id[_TIME_CHARS:]
+
+
 def is_ulid(value: str) -> bool:
     """Whether the text has the form of a ULID."""
     return len(value) == _ULID_CHARS and value[0] <= "7" and all(char in _DECODE for char in value)

@@ -32,6 +32,16 @@ class LifecycleMessage(_Message):
     name: str
 
 
+class LookBackMessage(_Message):
+    """Go on looking back for what cancelled a run before it existed, among the events called `name` that stand behind
+    `position`; then drive the run."""
+
+    kind: Literal["look_back"] = "look_back"
+    run_id: str
+    name: str
+    position: str
+
+
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is."""
 
@@ -52,8 +62,9 @@ class PlannedStepMessage(_Message):
     due_ms: int | None = None
 
 
-EventQueueMessage = Annotated[EventMessage | LifecycleMessage, Field(discriminator="kind")]
+AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage
+EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
 WorkMessage = Annotated[TurnMessage | PlannedStepMessage, Field(discriminator="kind")]
 
-event_queue_messages: TypeAdapter[EventMessage | LifecycleMessage] = TypeAdapter(EventQueueMessage)
+event_queue_messages: TypeAdapter[AnyEventMessage] = TypeAdapter(EventQueueMessage)
 work_messages: TypeAdapter[TurnMessage | PlannedStepMessage] = TypeAdapter(WorkMessage)

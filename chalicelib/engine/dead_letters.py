@@ -157,7 +157,7 @@ def _contents(letter: Letter) -> dict[str, Any]:
         return found
     if isinstance(message, EventMessage):
         return {**found, "kind": "event", "event_id": message.event.internal_id, "event_name": message.event.name}
-    return {**found, "kind": "lifecycle", "run_id": message.run_id, "event_name": message.name}
+    return {**found, "kind": message.kind, "run_id": message.run_id, "event_name": message.name}
 
 
 def deadline_ms(now_ms: int) -> int:

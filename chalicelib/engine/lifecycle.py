@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.core import events as names
 from chalicelib.core import ids
 from chalicelib.core.events import Event
+from chalicelib.core.records import EventRecord
 from chalicelib.core.runs import Run, RunHead, RunStatus
 from chalicelib.engine.services import Services
 
@@ -33,6 +34,11 @@ def event_of(s: Services, run_id: str, name: str) -> Event | None:
     """The event that tells the end of a run, or None when the run is gone or has not ended."""
     run = s.runs.load(run_id)
     return None if run is None or run.head.ending is None else build(run, name)
+
+
+def whole(s: Services, record: EventRecord) -> Event | None:
+    """A recorded event with its data, or None when that was a run's and the run is gone."""
+    return record.event if record.from_run is None else event_of(s, record.from_run, record.event.name)
 
 
 def build(run: Run, name: str) -> Event:

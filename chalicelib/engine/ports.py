@@ -13,7 +13,7 @@ from typing import Protocol
 from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.events import Event
 from chalicelib.core.functions import FunctionConfig
-from chalicelib.core.messages import EventMessage, LifecycleMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause
 from chalicelib.core.records import Effect, EventPage, EventRecord, EventTimes, Resumed
@@ -58,6 +58,10 @@ class Events(Protocol):
 
     def page(self, name: str, *, after: str, before: str, limit: int, newest_first: bool = True) -> EventPage:
         """Events of a name between two positions (core.ids.position), by time of acceptance. Consistent."""
+        ...
+
+    def between(self, name: str, *, after: str, before: str, newest_first: bool) -> Iterator[EventRecord]:
+        """The same one by one, read as they are asked for. Each stands at its core.ids.event_position."""
         ...
 
 
@@ -245,7 +249,7 @@ class QueueDepth:
 class Queues(Protocol):
     """The two queues, and those of their dead letters."""
 
-    def send_events(self, messages: Sequence[EventMessage | LifecycleMessage], *, delay_s: int = 0) -> None: ...
+    def send_events(self, messages: Sequence[AnyEventMessage], *, delay_s: int = 0) -> None: ...
 
     def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None: ...
 

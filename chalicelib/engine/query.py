@@ -56,13 +56,11 @@ def events_page(
 
 
 def _position(event: Event) -> str:
-    return ids.position(event.received_at_ms) + event.internal_id[len(ids.position(0)) :]
+    return ids.event_position(event.internal_id, event.received_at_ms)
 
 
 def _hydrated(s: Services, record: EventRecord) -> Event:
-    if record.from_run is None:
-        return record.event
-    return lifecycle.event_of(s, record.from_run, record.event.name) or record.event
+    return lifecycle.whole(s, record) or record.event
 
 
 def _record(s: Services, internal_id: str) -> EventRecord:

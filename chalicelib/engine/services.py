@@ -21,6 +21,10 @@ class EngineSettings:
     hand_over_below_ms: int = 15_000
     retention_days: int = limits.DEFAULT_RETENTION_DAYS
     max_receives: int = limits.MAX_RECEIVES
+    # How many events are looked at, looking back: by a turn before it keeps how far it has come; by a message that
+    # starts a run before it leaves the rest to another one.
+    look_back_per_turn: int = 2_000
+    look_back_per_start: int = 500
     retry_table_ms: Sequence[int] = retries.BACKOFF_MS
 
     @property

@@ -7,13 +7,13 @@ from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CancelOn, FunctionConfig
 from chalicelib.core.matching import Condition, condition_holds, plan_wait
-from chalicelib.core.messages import TurnMessage
+from chalicelib.core.messages import LookBackMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
 from chalicelib.core.steps import PauseKey
-from chalicelib.engine import match, settle
+from chalicelib.engine import lifecycle, match, settle
 from chalicelib.engine.services import Services, logger
 
 
@@ -51,8 +51,20 @@ def begin(
         "run created",
         extra={"run_id": head.run_id, "function_id": head.seed.fn_id, "event_id": event.internal_id},
     )
-    if not _was_cancelled_before(s, head, cancels):
-        s.queues.send_work(TurnMessage(run_id=head.run_id))
+    _look_back(s, head, cancels, None)
+
+
+def go_on(s: Services, message: LookBackMessage) -> None:
+    """Look back further for what cancelled the run before it existed, and then drive it."""
+    run = s.runs.load(message.run_id)
+    if run is None or run.head.begun_at_ms is not None:
+        return
+    if run.head.ending is not None:
+        settle.settle(s, message.run_id)
+        return
+    seed = run.head.seed
+    cancels, _, _ = _cancellations(s.catalog.get(seed.fn_id), run.event, seed.run_id, seed.created_at_ms)
+    _look_back(s, run.head, cancels, message)
 
 
 def _cancellations(
@@ -96,25 +108,34 @@ def _until(cancel: CancelOn, now_ms: int) -> int:
     return now_ms + (timeout if timeout is not None else 2 * limits.MAX_WAIT_MS)
 
 
-def _was_cancelled_before(s: Services, head: RunHead, cancels: list[Pause]) -> bool:
-    """Look back for a cancelling event that was accepted after the trigger and processed before the run existed.
+def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBackMessage | None) -> None:
+    """Look back for a cancelling event that was accepted after the trigger and processed before the run existed; send
+    the run's first turn if there was none. What is too much for one message is left to another.
 
     The event's record is written before it reads the index, and the pauses before we look here: one of the two sees
     the other (law 6).
     """
-    since = ids.position(head.seed.trigger_received_at_us // 1000)
-    until = ids.position(s.clock.now_ms() + limits.CLOCK_SKEW_MS)
-    for name in dict.fromkeys(pause.event_name for pause in cancels):
+    until = ids.position(head.seed.created_at_ms + limits.CLOCK_SKEW_MS)
+    names = list(dict.fromkeys(pause.event_name for pause in cancels))
+    if reached is not None and reached.name in names:
+        names = names[names.index(reached.name) :]
+    looked_at = 0
+    for name in names:
         rows = [pause for pause in cancels if pause.event_name == name]
-        position: str | None = since
-        while position is not None:
-            page = s.events.page(name, after=position, before=until, limit=100, newest_first=False)
-            for record in page.records:
-                if any(_cancels(pause, record.event) for pause in rows):
-                    match.cancel(s, head.run_id, record.event)
-                    return True
-            position = page.next_position
-    return False
+        after = ids.position(head.seed.trigger_received_at_us // 1000)
+        if reached is not None and reached.name == name:
+            after = reached.position
+        for record in s.events.between(name, after=after, before=until, newest_first=False):
+            event = lifecycle.whole(s, record)
+            if event is not None and any(_cancels(pause, event) for pause in rows):
+                match.cancel(s, head.run_id, event)
+                return
+            looked_at += 1
+            if looked_at >= s.settings.look_back_per_start:
+                position = ids.event_position(record.event.internal_id, record.event.received_at_ms)
+                s.queues.send_events([LookBackMessage(run_id=head.run_id, name=name, position=position)])
+                return
+    s.queues.send_work(TurnMessage(run_id=head.run_id))
 
 
 def _cancels(pause: Pause, event: Event) -> bool:

@@ -10,6 +10,7 @@ from chalicelib.aws.payloads import INLINE_BYTES
 from chalicelib.aws.queues import unpack
 from chalicelib.core.errors import InfrastructureError
 from chalicelib.core.messages import (
+    AnyEventMessage,
     EventMessage,
     LifecycleMessage,
     PlannedStepMessage,
@@ -28,7 +29,7 @@ def _empty_queues(world: World) -> None:
         world.receive(url)
 
 
-def events(world: World) -> list[EventMessage | LifecycleMessage]:
+def events(world: World) -> list[AnyEventMessage]:
     bodies = world.receive(world.config.queue_events_url)
     return [event_queue_messages.validate_json(unpack(body, world.room.payloads)) for body in bodies]
 

@@ -19,7 +19,7 @@ from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.functions import CronTrigger
-from chalicelib.core.messages import event_queue_messages
+from chalicelib.core.messages import LookBackMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
 from chalicelib.engine import collect, dead_letters, ingest, process_event, query, tick
 from chalicelib.engine.expiry import stamp_s
@@ -213,7 +213,9 @@ class World:
         self.emulator.move_to(self.now_ms + 1)
         other = self._boot(self.emulator.session)
         ingest.accept(other.services, other.reception, {"name": name, "data": data})
-        process_event.process(other.services, event_queue_messages.validate_json(self.emulator.take_event()))
+        taken = event_queue_messages.validate_json(self.emulator.take_event())
+        assert not isinstance(taken, LookBackMessage)
+        process_event.process(other.services, taken)
 
     def cancel_run(self, fn_id: str) -> None:
         """The API's cancellation of the only run of a function. A client that got no answer waits a while, in which
