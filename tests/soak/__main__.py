@@ -23,13 +23,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help=f"how often each property is run ({_ROUNDS})")
     parser.add_argument("--workers", default="auto", help="processes (auto: one for each core)")
     parser.add_argument("-k", metavar="NAME", default="", help="only properties whose name has this in it")
-    parser.add_argument("--seed", help="the same inputs as another run with this seed and one worker")
     given = parser.parse_args(arguments)
     if given.rounds < 1:
         parser.error("--rounds must be at least 1")
     options = ["-q", "-p", "tests.soak.plugin", "-m", "soak", "-k", given.k, "-n", given.workers, "--dist", "worksteal"]
     options += ["--hypothesis-profile", "soak", "--soak-rounds", str(given.rounds), "--maxfail", "1"]
-    options += ["--hypothesis-seed", given.seed] if given.seed else []
     return int(pytest.main([*options, "tests/unit"]))
 
 
