@@ -64,6 +64,8 @@ def step_item(step: StepRecord, payloads: Payloads, expires_at_s: int) -> Item:
     }
     if step.wake_at_ms is not None:
         item["wake"] = step.wake_at_ms
+    if step.look_before is not None:
+        item["look"] = step.look_before
     if step.outcome is not None:
         item |= payloads.fields("res", dump(step.outcome))
     return item
@@ -77,6 +79,7 @@ def read_step(item: Item, payloads: Payloads) -> StepRecord:
         status=StepStatus(item["st"]),
         plan=StepPlan.model_validate_json(plan),
         wake_at_ms=item.get("wake"),
+        look_before=item.get("look"),
         outcome=None if outcome is None else StepOutcome.model_validate_json(outcome),
         starts=item.get("starts", 0),
         lease_until_ms=item.get("lu"),

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.core import limits
+from chalicelib.core.durations import Lookback
 from chalicelib.core.events import Event
 
 
@@ -72,14 +73,28 @@ class Opcode(StrEnum):
     INVOKE_FUNCTION = "InvokeFunction"
 
 
-class WaitOptions(BaseModel):
-    """A wait for an event; `timeout_ms` counts from the registration."""
+class Awaited(BaseModel):
+    """An event that a step waits for: its name, and what must hold of it."""
 
     model_config = ConfigDict(frozen=True)
 
     event: str
     if_exp: str | None = None
+
+
+class WaitOptions(BaseModel):
+    """A wait for an event or, with `is_choice`, for the first of several.
+
+    `timeout_ms` counts from the registration. `lookback`: events accepted before it count, too; None: as the function
+    says.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    awaited: tuple[Awaited, ...] = Field(min_length=1, max_length=limits.MAX_CHOICES)
+    is_choice: bool = False
     timeout_ms: int
+    lookback: Lookback | None = None
 
 
 class InvokeOptions(BaseModel):

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Final, Literal
 
 from chalicelib.core.errors import InvalidDuration
+
+RUN: Final = "run"
+"""The window of a wait that looks back as far as its run's trigger."""
+Lookback = int | Literal["run"]
+"""How far a wait looks back: so many milliseconds, or to the event that started its run."""
 
 _UNITS_MS = {
     "ms": 1,
@@ -64,3 +70,13 @@ def format_duration(ms: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def parse_lookback(value: str | int | timedelta) -> Lookback:
+    """A duration or `"run"`. Raises InvalidDuration."""
+    return RUN if value == RUN else parse_duration(value)
+
+
+def format_lookback(lookback: Lookback) -> str:
+    """As it is shown: `run`, `1h`."""
+    return RUN if lookback == RUN else format_duration(lookback)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from chalicelib.core import limits
 from chalicelib.core.crons import CronSchedule
-from chalicelib.core.durations import parse_duration
+from chalicelib.core.durations import RUN, Lookback, format_duration, parse_duration, parse_lookback
 from chalicelib.core.errors import UserError
 from chalicelib.core.matching import validate_event_pattern
 
@@ -115,7 +115,25 @@ class FunctionConfig(_Config):
     triggers: tuple[EventTrigger | CronTrigger, ...] = Field(max_length=limits.MAX_TRIGGERS)
     cancel: tuple[CancelOn, ...] = Field(default=(), max_length=limits.MAX_CANCELS)
     retries: int = Field(default=limits.DEFAULT_RETRIES, ge=0, le=limits.MAX_RETRIES)
+    # How far the waits of its runs look back that do not say so themselves.
+    wait_lookback: str | None = None
     driver: Literal["in_process"] = "in_process"
+
+    @field_validator("wait_lookback")
+    @classmethod
+    def _lookback(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                lookback = parse_lookback(value)
+            except UserError as error:
+                raise ValueError(str(error)) from None
+            if lookback != RUN and lookback > limits.MAX_WAIT_MS:
+                raise ValueError(f"is longer than {format_duration(limits.MAX_WAIT_MS)}, the longest there is")
+        return value
+
+    @property
+    def lookback(self) -> Lookback | None:
+        return None if self.wait_lookback is None else parse_lookback(self.wait_lookback)
 
     @property
     def max_attempts(self) -> int:

@@ -30,6 +30,10 @@ RETRY_AFTER_MIN_MS: Final = SECOND_MS
 RETRY_AFTER_MAX_MS: Final = DAY_MS
 
 MAX_WAIT_MS: Final = 366 * DAY_MS
+# Events that one wait may choose from: each has up to 8 rows in the index, and all are written in one transaction.
+MAX_CHOICES: Final = 10
+# Of the events that resumed a run before a wait, so many are listed in each row of the wait; else the step lists them.
+MAX_SPENT_LISTED: Final = 100
 DEFAULT_INVOKE_TIMEOUT_MS: Final = 365 * DAY_MS
 MAX_CANCELS: Final = 5
 MAX_TRIGGERS: Final = 10

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.core.calls import ErrorInfo, Memo
+from chalicelib.core.calls import Awaited, ErrorInfo, Memo
+from chalicelib.core.durations import Lookback
 
 FUNCTION_ENTRY = "function"
 """The id of the record that counts the failures of the function's own code, outside of steps."""
@@ -91,6 +92,13 @@ class StepPlan(BaseModel):
     planned: bool = False
     wait_event: str | None = None
     wait_if: str | None = None
+    # Of a wait for the first of several events.
+    wait_any: tuple[Awaited, ...] = ()
+    # Of a wait that looks back: how far it was asked to, and after which time of acceptance events count.
+    lookback: Lookback | None = None
+    accept_after_us: int | None = None
+    # Events that had resumed the run before this wait, if it looks back or they are too many for its rows.
+    spent: tuple[str, ...] = ()
     invokes: str | None = None
     invoked_run: str | None = None
     pauses: tuple[PauseKey, ...] = ()
@@ -101,6 +109,13 @@ class StepPlan(BaseModel):
     earlier_attempts: int = 0
     # How many records the run had before this one: the order of what began in one millisecond.
     nth: int = 0
+
+    @property
+    def awaited(self) -> tuple[Awaited, ...]:
+        """What a wait waits for."""
+        if self.wait_event is not None:
+            return (Awaited(event=self.wait_event, if_exp=self.wait_if),)
+        return self.wait_any
 
 
 class StepOutcome(BaseModel):
@@ -113,6 +128,8 @@ class StepOutcome(BaseModel):
     error: ErrorInfo | None = None
     cause: Cause | None = None
     size_bytes: int = 0
+    # The event that caused it was found by looking back.
+    looked_back: bool = False
 
 
 class StepRecord(BaseModel):
@@ -124,6 +141,8 @@ class StepRecord(BaseModel):
     status: StepStatus
     plan: StepPlan
     wake_at_ms: int | None = None
+    # Of a wait that has not looked back to the end: events that stand before this position are still to be looked at.
+    look_before: str | None = None
     outcome: StepOutcome | None = None
     starts: int = 0
     lease_until_ms: int | None = None
@@ -135,6 +154,11 @@ class StepRecord(BaseModel):
         """What the function sees of a step that ended."""
         assert self.outcome is not None
         return Memo(output=self.outcome.output, error=self.outcome.error)
+
+    @property
+    def is_looking_back(self) -> bool:
+        """Whether it waits and may find its event among those of before."""
+        return self.status is StepStatus.WAITING and self.look_before is not None
 
     @property
     def failures(self) -> int:

@@ -5,17 +5,15 @@ from __future__ import annotations
 
 from chalicelib.core import events as names
 from chalicelib.core import ids, limits
-from chalicelib.core.calls import ErrorInfo, InvokeOptions, Opcode, Operation, Operations, WaitOptions
+from chalicelib.core.calls import ErrorInfo, InvokeOptions, Opcode, Operation, Operations
 from chalicelib.core.durations import format_duration
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
-from chalicelib.core.matching import plan_wait
 from chalicelib.core.messages import EventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.pauses import Pause, PauseKind, spent_events, wait_accepts_after_us
+from chalicelib.core.pauses import Pause
 from chalicelib.core.runs import Invoker, Owner, Run
 from chalicelib.core.steps import (
-    PauseKey,
     StepKind,
     StepOutcome,
     StepPlan,
@@ -23,7 +21,7 @@ from chalicelib.core.steps import (
     StepStatus,
     TimerKey,
 )
-from chalicelib.engine import metrics
+from chalicelib.engine import metrics, waits
 from chalicelib.engine.expiry import keep_until, stamped
 from chalicelib.engine.outcomes import attempt_of, changed_kind, exceeded, finished_step, gone_steps, next_attempt_ms
 from chalicelib.engine.services import Services, logger
@@ -158,57 +156,25 @@ class Operator:
     def _wait(self, op: Operation) -> None:
         assert op.wait is not None
         now = self._s.clock.now_ms()
+        config = self._s.catalog.get(self._run.head.seed.fn_id)
         try:
-            pauses, warnings = self._pauses(op, op.wait, now)
+            found = waits.registration(self._run, op, None if config is None else config.lookback, now)
         except InvalidExpression as error:
             # Law 3: the step fails for good, here and now; nothing goes back to the queue.
-            info = ErrorInfo.of("InvalidExpression", f"the condition of wait_for_event {op.name!r}: {error}")
+            info = ErrorInfo.of("InvalidExpression", str(error))
             if self._record(Operation(op=Opcode.STEP_FAILED, id=op.id, name=op.name, error=info), None):
                 self._s.metrics.count(Metric.INVALID_EXPRESSIONS)
             return
         due = now + op.wait.timeout_ms
-        for pause in pauses:
+        for pause in found.pauses:
             self._s.pauses.note_shape(pause.event_name, pause.shape, due)
         timer = self._wake_at(op.id, due)
-        plan = self._plan_of(op, StepKind.WAIT, now)
-        plan = plan.model_copy(
-            update={
-                "wait_event": op.wait.event,
-                "wait_if": op.wait.if_exp,
-                "pauses": tuple(pause.key for pause in pauses),
-                "timer": timer,
-                "warnings": (*plan.warnings, *warnings),
-            }
-        )
-        step = StepRecord(id=op.id, status=StepStatus.WAITING, plan=plan, wake_at_ms=due)
-        if self._register(step, pauses):
+        plan = found.described(self._plan_of(op, StepKind.WAIT, now), op).model_copy(update={"timer": timer})
+        step = StepRecord(id=op.id, status=StepStatus.WAITING, plan=plan, wake_at_ms=due, look_before=found.look_before)
+        if self._register(step, found.pauses):
             self._s.metrics.count(Metric.WAITS_OPENED)
-        self._log(f"waiting for {op.wait.event}", op, step, in_ms=due - now)
-
-    def _pauses(self, op: Operation, wait: WaitOptions, now_ms: int) -> tuple[list[Pause], tuple[str, ...]]:
-        head = self._run.head
-        planned = plan_wait(wait.event, wait.if_exp, self._run.event.payload())
-        condition = None if planned.condition is None else planned.condition.to_json()
-        spent = spent_events(self._run.steps, now_ms)
-        pauses = [
-            Pause(
-                key=PauseKey(key=row.key, row=f"{head.run_id}#{op.id}#{index}"),
-                kind=PauseKind.WAIT,
-                run_id=head.run_id,
-                fn_id=head.seed.fn_id,
-                event_name=wait.event,
-                shape=row.shape.paths,
-                step_id=op.id,
-                if_exp=wait.if_exp,
-                condition=condition,
-                trigger_event_id=head.seed.event_id,
-                accept_after_us=wait_accepts_after_us(now_ms, head.seed.trigger_received_at_us),
-                accept_until_ms=now_ms + wait.timeout_ms,
-                spent=spent,
-            )
-            for index, row in enumerate(planned.rows)
-        ]
-        return pauses, tuple(planned.warnings)
+        names = dict.fromkeys(awaited.event for awaited in op.wait.awaited)
+        self._log(f"waiting for {' or '.join(names)}", op, step, in_ms=due - now)
 
     def _invoke(self, op: Operation) -> None:
         assert op.invoke is not None

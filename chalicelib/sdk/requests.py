@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.core import events as core_events
 from chalicelib.core import limits
-from chalicelib.core.calls import InvokeOptions, Opcode, Operation, WaitOptions
+from chalicelib.core.calls import Awaited, InvokeOptions, Opcode, Operation, WaitOptions
 from chalicelib.core.clock import from_datetime
 from chalicelib.core.durations import format_duration, parse_duration
 from chalicelib.core.errors import InvalidDuration, InvalidEvent
@@ -56,7 +56,8 @@ def wait(event: str, if_exp: str | None, timeout: Duration) -> Build:
         _check_text(event, "event", limits.MAX_EVENT_NAME_CHARS)
         if if_exp is not None:
             _check_text(if_exp, "if_exp", None)
-        options = WaitOptions(event=event, if_exp=if_exp, timeout_ms=_duration_ms(timeout, "timeout"))
+        awaited = Awaited(event=event, if_exp=if_exp)
+        options = WaitOptions(awaited=(awaited,), timeout_ms=_duration_ms(timeout, "timeout"))
         return replace(op, op=Opcode.WAIT_FOR_EVENT, wait=options)
 
     return build

@@ -249,11 +249,18 @@ def test_which_event_counts_for_a_pause(name: str, internal_id: str, received_us
 
 
 def test_a_wait_listens_from_its_registration_less_the_skew_but_not_from_before_its_trigger() -> None:
-    assert wait_accepts_after_us(NOW, 0) == (NOW - limits.CLOCK_SKEW_MS) * 1000
-    assert wait_accepts_after_us(NOW, NOW * 1000 - 7) == NOW * 1000 - 7
+    assert wait_accepts_after_us(NOW, 0, None) == (NOW - limits.CLOCK_SKEW_MS) * 1000
+    assert wait_accepts_after_us(NOW, NOW * 1000 - 7, None) == NOW * 1000 - 7
 
 
-def test_events_that_resumed_the_run_of_late_are_spent() -> None:
+def test_a_wait_that_looks_back_listens_from_then_but_not_from_before_its_trigger() -> None:
+    assert wait_accepts_after_us(NOW, 0, HOUR) == (NOW - HOUR) * 1000
+    assert wait_accepts_after_us(NOW, 0, 1) == (NOW - limits.CLOCK_SKEW_MS) * 1000
+    assert wait_accepts_after_us(NOW, NOW * 1000 - 7, HOUR) == NOW * 1000 - 7
+    assert wait_accepts_after_us(NOW, 1234, "run") == 1234
+
+
+def test_events_that_resumed_the_run_since_are_spent() -> None:
     def ended_by(kind: CauseKind, name: str, at_ms: int) -> StepRecord:
         outcome = StepOutcome(ended_at_ms=at_ms, cause=Cause(kind=kind, id=name))
         return step(name, StepStatus.COMPLETED, outcome=outcome)
@@ -266,7 +273,8 @@ def test_events_that_resumed_the_run_of_late_are_spent() -> None:
         step("plain", StepStatus.COMPLETED, outcome=StepOutcome(ended_at_ms=NOW)),
         step("open"),
     ]
-    assert spent_events({item.id: item for item in steps}, NOW) == ("lately", "now")
+    after_us = (NOW - limits.CLOCK_SKEW_MS) * 1000
+    assert spent_events({item.id: item for item in steps}, after_us) == ("lately", "now")
 
 
 @given(st.integers(min_value=0, max_value=253_402_300_799_999))

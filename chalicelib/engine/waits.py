@@ -1,0 +1,125 @@
+"""Waits for events: what is registered of one, and how an event ends it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from chalicelib.core import ids, limits
+from chalicelib.core.calls import Operation, WaitOptions
+from chalicelib.core.durations import Lookback
+from chalicelib.core.errors import InvalidExpression
+from chalicelib.core.events import Event
+from chalicelib.core.matching import plan_wait
+from chalicelib.core.pauses import Pause, PauseKind, spent_events, wait_accepts_after_us
+from chalicelib.core.runs import Run
+from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepOutcome, StepPlan
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What is written of a wait. `look_before`: where it begins to look back, if it does."""
+
+    pauses: list[Pause]
+    warnings: tuple[str, ...]
+    lookback: Lookback | None
+    look_before: str | None
+    accept_after_us: int
+    spent: tuple[str, ...]
+
+    def described(self, plan: StepPlan, op: Operation) -> StepPlan:
+        """The step's plan with everything that is known of its wait."""
+        assert op.wait is not None
+        fields: dict[str, object] = {
+            "pauses": tuple(pause.key for pause in self.pauses),
+            "warnings": (*plan.warnings, *self.warnings),
+        }
+        if op.wait.is_choice:
+            fields["wait_any"] = op.wait.awaited
+        else:
+            (awaited,) = op.wait.awaited
+            fields |= {"wait_event": awaited.event, "wait_if": awaited.if_exp}
+        if self.look_before is not None:
+            fields |= {"lookback": self.lookback, "accept_after_us": self.accept_after_us}
+        if self.look_before is not None or len(self.spent) > limits.MAX_SPENT_LISTED:
+            fields["spent"] = self.spent
+        return plan.model_copy(update=fields)
+
+
+def registration(run: Run, op: Operation, default: Lookback | None, now_ms: int) -> Registration:
+    """What to write of the wait that is asked for; `default` is how far the function's waits look back. Raises
+    InvalidExpression."""
+    assert op.wait is not None
+    lookback = op.wait.lookback if op.wait.lookback is not None else default
+    after_us = wait_accepts_after_us(now_ms, run.head.seed.trigger_received_at_us, lookback)
+    spent = spent_events(run.steps, after_us)
+    pauses: list[Pause] = []
+    warnings: list[str] = []
+    for number in range(len(op.wait.awaited)):
+        rows, told = _rows(run, op, number, now_ms, after_us, spent)
+        pauses += rows
+        warnings += told
+    # What was processed before the registration was accepted before this, whatever the clocks.
+    look_before = ids.position(now_ms + limits.CLOCK_SKEW_MS) if lookback else None
+    return Registration(pauses, tuple(warnings), lookback, look_before, after_us, spent)
+
+
+def _rows(
+    run: Run, op: Operation, number: int, now_ms: int, after_us: int, spent: tuple[str, ...]
+) -> tuple[list[Pause], list[str]]:
+    """The rows of one of the events that the step waits for, and warnings about its condition."""
+    assert op.wait is not None
+    awaited, is_choice, seed = op.wait.awaited[number], op.wait.is_choice, run.head.seed
+    try:
+        planned = plan_wait(awaited.event, awaited.if_exp, run.event.payload())
+    except InvalidExpression as error:
+        method = "wait_for_any" if is_choice else "wait_for_event"
+        raise InvalidExpression(f"the condition of {method} {op.name!r}{_which(op.wait, number)}: {error}") from None
+    listed = len(spent) <= limits.MAX_SPENT_LISTED
+    row = f"{seed.run_id}#{op.id}#{number}" if is_choice else f"{seed.run_id}#{op.id}"
+    pauses = [
+        Pause(
+            key=PauseKey(key=each.key, row=f"{row}#{index}"),
+            kind=PauseKind.WAIT,
+            run_id=seed.run_id,
+            fn_id=seed.fn_id,
+            event_name=awaited.event,
+            shape=each.shape.paths,
+            step_id=op.id,
+            if_exp=awaited.if_exp,
+            condition=None if planned.condition is None else planned.condition.to_json(),
+            trigger_event_id=seed.event_id,
+            accept_after_us=after_us,
+            accept_until_ms=now_ms + op.wait.timeout_ms,
+            spent=spent if listed else (),
+            spent_unlisted=not listed,
+            choice=number if is_choice else None,
+            has_namesake=any(earlier.event == awaited.event for earlier in op.wait.awaited[:number]),
+        )
+        for index, each in enumerate(planned.rows)
+    ]
+    which = _which(op.wait, number).removeprefix(", ")
+    return pauses, [f"{which}: {text}" if which else text for text in planned.warnings]
+
+
+def _which(wait: WaitOptions, number: int) -> str:
+    """Names one of several events; nothing where there is one."""
+    return f", event {number + 1} ({wait.awaited[number].event})" if wait.is_choice else ""
+
+
+def resumption(event: Event, choice: int | None, now_ms: int, *, looked_back: bool = False) -> StepOutcome:
+    """How a wait ends by its event; `choice` is which of several it is."""
+    payload = event.payload()
+    output = payload if choice is None else {"index": choice, "event": payload}
+    return StepOutcome(
+        ended_at_ms=now_ms,
+        output=output,
+        cause=cause_of(event),
+        size_bytes=len(json.dumps(output, ensure_ascii=False, separators=(",", ":"))),
+        looked_back=looked_back,
+    )
+
+
+def cause_of(event: Event) -> Cause:
+    """The event as what ended a step or a run."""
+    return Cause(kind=CauseKind.EVENT, id=event.internal_id, name=event.name)
