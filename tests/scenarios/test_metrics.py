@@ -9,11 +9,12 @@ import pytest
 
 from chalicelib.core import limits
 from chalicelib.core.errors import InfrastructureError, InvalidEvent, LimitExceeded
+from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.engine import ingest, metrics, query
 from chalicelib.sdk import Cancel, Context, Event, NonRetriableError, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
-from tests.scenarios.insides import Died, break_driver, drain_dying
+from tests.scenarios.insides import Died, Slow, break_driver, drain_dying, replace_services
 
 _STARTED = {"EventsIn": 1, "RunsStarted": 1}
 
@@ -380,13 +381,24 @@ def test_the_age_of_events_and_of_work_at_their_first_delivery() -> None:
         kit.advance_only("1m")
         kit.pump.deliver("events", held)
         assert values(kit, Metric.EVENT_AGE) == [5_001]
-        assert (values(kit, Metric.RECORD_TIME), values(kit, Metric.MATCH_TIME)) == ([0], [0])
 
         kit.pump.lose("work", kit.pump.hold("work", 1))
         kit.advance_only("7s")
         kit.pump.deliver_work()
         [age] = values(kit, Metric.WORK_AGE)
         assert 7_000 <= age < 8_000
+
+
+def test_the_stages_of_an_event_at_its_first_delivery() -> None:
+    with start_stepwell([pack]) as kit:
+        s = kit.platform.services
+        replace_services(kit, events=Slow(s.events, kit, 10), pauses=Slow(s.pauses, kit, 100))
+        kit.send_only("order")
+        held = kit.pump.hold("events")
+        kit.pump.deliver("events", held, acknowledge=False)
+        kit.pump.deliver("events", held)
+        # Its name and its record are written; the shapes of its name are read.
+        assert (values(kit, Metric.RECORD_TIME), values(kit, Metric.MATCH_TIME)) == ([20], [100])
 
 
 def test_delayed_work_has_no_age_before_it_is_due() -> None:
@@ -406,8 +418,12 @@ def test_the_backlog_of_each_queue() -> None:
         kit.send("break")
         kit.send_only([{"name": "order"}] * 3)
         kit.pump.hold("events", 1)
+        for _ in range(5):
+            kit.platform.services.queues.send_work(TurnMessage(run_id=kit.only_run().run_id))
+        kit.pump.hold("work", 2)
         metrics.measure_backlog(kit.platform.services)
         assert (values(kit, Metric.EVENTS_VISIBLE), values(kit, Metric.EVENTS_IN_FLIGHT)) == ([2], [1])
+        assert (values(kit, Metric.WORK_VISIBLE), values(kit, Metric.WORK_IN_FLIGHT)) == ([3], [2])
         assert values(kit, Metric.WORK_DELAYED) == [1]
         assert values(kit, Metric.DEAD_LETTERS) == []
 
