@@ -97,11 +97,11 @@ def policies(outputs: Mapping[str, str], user_policy: Mapping[str, Any]) -> dict
 def _api(w: _Writer) -> list[Statement]:
     """Reads everything, takes events in, cancels runs, and handles dead letters."""
     return [
-        w.allow("Look", ("dynamodb:DescribeTable",), "EventsTable", "RunsTable", "PausesTable", "TimersTable"),
+        w.allow("Look", ("dynamodb:DescribeTable",), "RunsTable", "PausesTable"),
         w.allow("Events", (_GET, _QUERY), "EventsTable"),
-        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
+        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE), "RunsTable"),
         w.indexes("by_function", "open"),
-        w.allow("Pauses", (_QUERY, _SCAN, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_GET_MANY, _QUERY, _SCAN, _DELETE), "PausesTable"),
         w.allow("Timers", (_GET, _DELETE), "TimersTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
