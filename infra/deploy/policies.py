@@ -102,7 +102,7 @@ def _api(w: _Writer) -> list[Statement]:
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE), "RunsTable"),
         w.indexes("by_function", "open"),
         w.allow("Pauses", (_GET_MANY, _QUERY, _SCAN, _DELETE), "PausesTable"),
-        w.allow("Timers", (_GET, _DELETE), "TimersTable"),
+        w.allow("Timers", (_GET, _QUERY, _DELETE), "TimersTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
         w.allow("DeadLetters", (_SEND, _LOOK, *_TAKE), "EventsDeadQueue", "WorkDeadQueue"),
@@ -132,7 +132,7 @@ def _on_work(w: _Writer) -> list[Statement]:
         w.allow("Take", (*_TAKE, _LOOK, _SEND), "WorkQueue"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkDeadQueue"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
-        w.allow("Pauses", (_PUT, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
     ]
