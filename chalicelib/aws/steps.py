@@ -137,6 +137,22 @@ class DynamoSteps:
             return Resumed.EARLIER if is_repeated else Resumed.NOT
         return Resumed.NOW
 
+    def look_on(self, run_id: str, step_id: str, *, was: str, now: str | None) -> StepRecord:
+        values: Item = {"waiting": StepStatus.WAITING.value, "was": was} | ({} if now is None else {"now": now})
+        write = Write(
+            self._table,
+            (run_id, keys.step(step_id)),
+            update="REMOVE look" if now is None else "SET look = :now",
+            condition="st = :waiting AND look = :was",
+            values=values,
+        )
+        try:
+            return self._step(self._dynamo.update(write))
+        except ConditionFailed as lost:
+            if lost.item is None:
+                raise LeaseLost("the run was deleted") from None
+            return self._step(lost.item)  # The wait has ended, or another turn has come further.
+
     def lease_step(
         self, run_id: str, step_id: str, owner: Owner, plan: StepPlan, *, until_ms: int, now_ms: int
     ) -> StepLease:

@@ -81,6 +81,10 @@ class Awaited(BaseModel):
     event: str
     if_exp: str | None = None
 
+    def wire(self) -> dict[str, str]:
+        """What the API shows."""
+        return {"event": self.event} | ({} if self.if_exp is None else {"if": self.if_exp})
+
 
 class WaitOptions(BaseModel):
     """A wait for an event or, with `is_choice`, for the first of several.

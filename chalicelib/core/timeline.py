@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chalicelib.core.clock import to_iso
+from chalicelib.core.durations import format_lookback
 from chalicelib.core.runs import Run
-from chalicelib.core.steps import Cause, StepKind, StepRecord, StepStatus, in_order
+from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus, in_order
 
 
 def timeline(run: Run) -> list[dict[str, Any]]:
@@ -96,6 +97,10 @@ def _details(step: StepRecord) -> dict[str, Any]:
         body["event"] = plan.wait_event
     if plan.wait_if is not None:
         body["if"] = plan.wait_if
+    if plan.wait_any:
+        body["any_of"] = [awaited.wire() for awaited in plan.wait_any]
+    if plan.lookback is not None:
+        body["lookback"] = format_lookback(plan.lookback)
     if plan.invokes is not None:
         body["function_id"] = plan.invokes
         body["run_id"] = plan.invoked_run
@@ -119,5 +124,16 @@ def _ending(step: StepRecord, base: dict[str, Any]) -> dict[str, Any]:
     if outcome.cause is not None:
         body["cause"] = _cause(outcome.cause)
         if step.plan.kind is StepKind.WAIT:
-            body["type"] = "step.timed_out" if outcome.cause.kind == "timer" else "step.resumed"
+            body |= _wait_ending(step.plan, outcome)
+    return body
+
+
+def _wait_ending(plan: StepPlan, outcome: StepOutcome) -> dict[str, Any]:
+    if outcome.cause is None or outcome.cause.kind is CauseKind.TIMER:
+        return {"type": "step.timed_out"}
+    body: dict[str, Any] = {"type": "step.resumed"}
+    if plan.wait_any:
+        body["index"] = outcome.output["index"]
+    if outcome.looked_back:
+        body["looked_back"] = True
     return body

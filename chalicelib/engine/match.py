@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from chalicelib.core.calls import ErrorInfo
@@ -13,9 +12,10 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import Effect, EffectKind, Resumed
 from chalicelib.core.runs import Ending, RunStatus
-from chalicelib.core.steps import Cause, CauseKind, StepOutcome
+from chalicelib.core.steps import StepOutcome
 from chalicelib.engine import cleanup, settle
 from chalicelib.engine.services import Services, logger
+from chalicelib.engine.waits import Expected, cause_of, resumption
 
 
 def meet(s: Services, event: Event, *, is_first: bool) -> None:
@@ -53,8 +53,18 @@ def _matches(s: Services, event: Event, is_first: bool) -> Iterator[Pause]:
                 yield pause
 
 
-def cause_of(event: Event) -> Cause:
-    return Cause(kind=CauseKind.EVENT, id=event.internal_id, name=event.name)
+def _outcome(s: Services, pause: Pause, event: Event, now_ms: int) -> StepOutcome | None:
+    """How the wait ends by the event; None if that had resumed its run before. What the row does not tell is read from
+    the run."""
+    if not (pause.spent_unlisted or pause.has_namesake):
+        return resumption(event, pause.choice, now_ms)
+    run = s.runs.load(pause.run_id)
+    step = None if run is None else run.steps.get(pause.step_id or "")
+    if run is None or step is None:
+        return None
+    expected = Expected(run, step)
+    choice = expected.choice(event) if expected.is_in_time(event) else None
+    return None if choice is None else resumption(event, choice if step.plan.wait_any else None, now_ms)
 
 
 def _resume(s: Services, pause: Pause, event: Event) -> None:
@@ -67,10 +77,8 @@ def _resume(s: Services, pause: Pause, event: Event) -> None:
         step_id=pause.step_id,
         at_ms=now,
     )
-    payload = event.payload()
-    size = len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
-    outcome = StepOutcome(ended_at_ms=now, output=payload, cause=cause_of(event), size_bytes=size)
-    if s.runs.resume(effect, outcome) is Resumed.NOW:
+    outcome = _outcome(s, pause, event, now)
+    if outcome is not None and s.runs.resume(effect, outcome) is Resumed.NOW:
         s.metrics.count(Metric.WAITS_MATCHED)
         logger.info(
             "resumed by event",

@@ -132,6 +132,11 @@ class Runs(Protocol):
         ended it. With `plan`, an absent step is ended, too."""
         ...
 
+    def look_on(self, run_id: str, step_id: str, *, was: str, now: str | None) -> StepRecord:
+        """A waiting step has looked back from one position to another, or with None to the end; what is recorded
+        afterwards."""
+        ...
+
     def lease_step(
         self, run_id: str, step_id: str, owner: Owner, plan: StepPlan, *, until_ms: int, now_ms: int
     ) -> StepLease:

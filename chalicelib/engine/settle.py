@@ -58,11 +58,12 @@ def _is_open_wait(step: StepRecord) -> bool:
 
 
 def _may_leave_traces(step: StepRecord) -> bool:
-    """A wait that an event ended is cleaned by the event's message; every other one here."""
-    if not step.status.is_final:
+    """A wait that an event ended is cleaned by the event's message, unless that had come before the wait; every other
+    one here."""
+    if not step.status.is_final or step.outcome is None:
         return True
-    cause = None if step.outcome is None else step.outcome.cause
-    return cause is not None and cause.kind is not CauseKind.EVENT
+    cause = step.outcome.cause
+    return cause is not None and (cause.kind is not CauseKind.EVENT or step.outcome.looked_back)
 
 
 def invoke_result(run: Run, ending: Ending) -> StepOutcome:

@@ -10,7 +10,7 @@ from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
-from chalicelib.engine import function_errors, settle, waking
+from chalicelib.engine import function_errors, looking_back, settle, waking
 from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
@@ -128,6 +128,10 @@ class _Turn:
                     if self._has_ended() or self._is_out_of_time():
                         return
                     continue
+            if self._look_back():
+                if self._has_ended() or self._is_out_of_time():
+                    return
+                continue
             if self._suspend() or self._is_out_of_time():
                 return
             operator = Operator(self._s, self._run, self._owner)
@@ -246,6 +250,12 @@ class _Turn:
         if head is not None and not head.settled:
             settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
 
+    def _look_back(self) -> bool:
+        """Whether a wait that looked back has ended, is due meanwhile, or has to look back further."""
+        looked = looking_back.look_back(self._s, self._run, self._is_short_of_time)
+        now = self._now_ms()
+        return any(step.status.is_final or step.is_looking_back or waking.is_due(step, now) for step in looked)
+
     def _suspend(self) -> bool:
         """Give the lease back; False when there is news, which has then been read."""
         wake = wake_at_ms(self._run.steps, self._now_ms())
@@ -260,8 +270,11 @@ class _Turn:
         self._run = self._load()
         return False
 
+    def _is_short_of_time(self) -> bool:
+        return self._deadline_ms - self._s.clock.now_ms() < self._s.settings.hand_over_below_ms
+
     def _is_out_of_time(self) -> bool:
-        if self._deadline_ms - self._s.clock.now_ms() >= self._s.settings.hand_over_below_ms:
+        if not self._is_short_of_time():
             return False
         self._hand_over()
         return True

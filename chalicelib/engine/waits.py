@@ -10,10 +10,10 @@ from chalicelib.core.calls import Operation, WaitOptions
 from chalicelib.core.durations import Lookback
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
-from chalicelib.core.matching import plan_wait
-from chalicelib.core.pauses import Pause, PauseKind, spent_events, wait_accepts_after_us
+from chalicelib.core.matching import Condition, condition_holds, plan_wait
+from chalicelib.core.pauses import Pause, PauseKind, is_in_time, spent_events, wait_accepts_after_us
 from chalicelib.core.runs import Run
-from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepOutcome, StepPlan
+from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepOutcome, StepPlan, StepRecord
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,46 @@ def _rows(
 def _which(wait: WaitOptions, number: int) -> str:
     """Names one of several events; nothing where there is one."""
     return f", event {number + 1} ({wait.awaited[number].event})" if wait.is_choice else ""
+
+
+class Expected:
+    """What an open wait is ended by. `names` are those of the events, `errors` counts conditions that could not be
+    evaluated."""
+
+    def __init__(self, run: Run, step: StepRecord) -> None:
+        self.errors = 0
+        self._plan = step.plan
+        self._until_ms = step.wake_at_ms or 0
+        self._trigger_id = run.head.seed.event_id
+        self._conditions: list[tuple[int, str, Condition | None]] = []
+        for number, awaited in enumerate(step.plan.awaited):
+            try:
+                planned = plan_wait(awaited.event, awaited.if_exp, run.event.payload())
+            except InvalidExpression:
+                continue  # The version that registered the wait could read it.
+            if not planned.never:
+                self._conditions.append((number, awaited.event, planned.condition))
+        self.names = tuple(dict.fromkeys(name for _, name, _ in self._conditions))
+
+    def is_in_time(self, event: Event) -> bool:
+        """Whether it counts, whatever is in it."""
+        return is_in_time(
+            event,
+            trigger_event_id=self._trigger_id,
+            after_us=self._plan.accept_after_us or 0,
+            until_ms=self._until_ms,
+            spent=self._plan.spent,
+        )
+
+    def choice(self, event: Event) -> int | None:
+        """Which of the awaited events it is, the first whose condition holds; None if it is none of them."""
+        for number, name, condition in self._conditions:
+            if name == event.name:
+                result = condition_holds(condition, event.payload())
+                self.errors += result.error is not None
+                if result.error is None and result.value is True:
+                    return number
+        return None
 
 
 def resumption(event: Event, choice: int | None, now_ms: int, *, looked_back: bool = False) -> StepOutcome:

@@ -15,7 +15,9 @@ from chalicelib.engine.services import Services, logger
 def wake_due(s: Services, run: Run, now_ms: int) -> None:
     """End what is due; `run.steps` is brought up to date. Whoever ended a step first has its result kept."""
     for key, step in list(run.steps.items()):
-        if step.status is StepStatus.WAITING and step.wake_at_ms is not None and step.wake_at_ms <= now_ms:
+        if step.is_looking_back:
+            continue  # Its event may have come in time.
+        if step.status is StepStatus.WAITING and is_due(step, now_ms):
             outcome = _outcome(step, now_ms)
             stored = s.runs.complete(run.head.run_id, key, outcome)
             if stored.outcome is outcome:
@@ -30,6 +32,11 @@ def wake_due(s: Services, run: Run, now_ms: int) -> None:
             # Its message was lost with its queue, or lies among the dead letters: a second one does no harm.
             message = PlannedStepMessage(run_id=run.head.run_id, step_id=key, attempt=step.failures)
             s.queues.send_work(message)
+
+
+def is_due(step: StepRecord, now_ms: int) -> bool:
+    """Whether the step's time has come."""
+    return step.wake_at_ms is not None and step.wake_at_ms <= now_ms
 
 
 def _count(s: Services, ended: StepRecord) -> None:

@@ -14,6 +14,7 @@ from chalicelib.sdk.event import Event
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
+from chalicelib.sdk.waiting import FirstEvent, WaitFor
 
 __all__ = [
     "AsyncContext",
@@ -21,6 +22,7 @@ __all__ = [
     "Context",
     "ContextSync",
     "Event",
+    "FirstEvent",
     "Function",
     "InvalidFunction",
     "InvalidStepError",
@@ -32,6 +34,7 @@ __all__ = [
     "StepError",
     "TriggerCron",
     "TriggerEvent",
+    "WaitFor",
     "discover",
     "function",
 ]

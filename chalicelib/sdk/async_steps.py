@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple, overload
+from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from chalicelib.sdk.event import Event
 from chalicelib.sdk.execution import Execution, Recalled
@@ -13,6 +13,7 @@ from chalicelib.sdk.function import Function
 from chalicelib.sdk.groups import Collector
 from chalicelib.sdk.requests import Duration
 from chalicelib.sdk.steps import Step
+from chalicelib.sdk.waiting import FirstEvent, WaitFor
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -54,10 +55,27 @@ class AsyncStep:
         self._step.sleep_until(step_id, until)
 
     async def wait_for_event(
-        self, step_id: str, *, event: str, if_exp: str | None = None, timeout: Duration
+        self,
+        step_id: str,
+        *,
+        event: str,
+        if_exp: str | None = None,
+        timeout: Duration,
+        lookback: Duration | Literal["run"] | None = None,
     ) -> Event | None:
         """The first matching event, or None after `timeout`."""
-        return self._step.wait_for_event(step_id, event=event, if_exp=if_exp, timeout=timeout)
+        return self._step.wait_for_event(step_id, event=event, if_exp=if_exp, timeout=timeout, lookback=lookback)
+
+    async def wait_for_any(
+        self,
+        step_id: str,
+        events: Sequence[WaitFor],
+        *,
+        timeout: Duration,
+        lookback: Duration | Literal["run"] | None = None,
+    ) -> FirstEvent | None:
+        """The first event to come of several, and which it is; None after `timeout`."""
+        return self._step.wait_for_any(step_id, events, timeout=timeout, lookback=lookback)
 
     async def send_event(self, step_id: str, events: Event | list[Event]) -> list[str]:
         """Send events, once; their ids."""

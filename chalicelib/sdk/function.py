@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from pydantic import ValidationError
 
 from chalicelib.core import events
-from chalicelib.core.durations import format_duration, parse_duration
+from chalicelib.core.durations import format_duration, format_lookback, parse_duration, parse_lookback
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
@@ -65,12 +66,14 @@ def function(
     name: str | None = None,
     cancel: Cancel | Sequence[Cancel] | None = None,
     retries: int | None = None,
+    wait_lookback: int | timedelta | str | None = None,
     on_failure: Callable[[Any], Any] | None = None,
 ) -> Decorator:
     """Make a function durable.
 
     `fn_id` names it for good: runs find their function by it. `retries` (0 to 20, 4 by default) is for each
-    step and for the code outside of steps. `on_failure(ctx)` is called when a run has failed, with the event
+    step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
+    "run". `on_failure(ctx)` is called when a run has failed, with the event
     `inngest/function.failed`. Raises InvalidFunction, naming function and field.
     """
 
@@ -86,6 +89,7 @@ def function(
             name=fn_id if name is None else name,
             triggers=_triggers(trigger, what),
             cancel=_cancels(cancel, what),
+            wait_lookback=_lookback(wait_lookback, what),
             **given,
         )
         failure = None if on_failure is None else _failure_function(config, on_failure)
@@ -149,6 +153,15 @@ def _cancels(given: object, what: str) -> tuple[CancelOn, ...]:
                 raise InvalidFunction(f"{where}: timeout: {error}") from None
         result.append(_build(CancelOn, where, event=item.event, if_exp=item.if_exp, timeout=timeout))
     return tuple(result)
+
+
+def _lookback(given: int | timedelta | str | None, what: str) -> str | None:
+    if given is None:
+        return None
+    try:
+        return format_lookback(parse_lookback(given))
+    except InvalidDuration as error:
+        raise InvalidFunction(f"{what}: wait_lookback: {error}; or it is 'run'") from None
 
 
 def _build(model: type[M], what: str, **fields: Any) -> M:

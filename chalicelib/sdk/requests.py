@@ -3,7 +3,7 @@ raises UserError or InvalidStepError when an argument cannot be used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,13 +11,14 @@ from chalicelib.core import events as core_events
 from chalicelib.core import limits
 from chalicelib.core.calls import Awaited, InvokeOptions, Opcode, Operation, WaitOptions
 from chalicelib.core.clock import from_datetime
-from chalicelib.core.durations import format_duration, parse_duration
+from chalicelib.core.durations import RUN, Lookback, format_duration, parse_duration
 from chalicelib.core.errors import InvalidDuration, InvalidEvent
 from chalicelib.sdk.errors import InvalidStepError
 from chalicelib.sdk.event import Event
 from chalicelib.sdk.execution import OutgoingEvent
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.outputs import to_json
+from chalicelib.sdk.waiting import WaitFor
 
 Duration = int | timedelta | str
 """Milliseconds, a timedelta, or a text such as "90s", "1h30m" or "7d"."""
@@ -49,18 +50,69 @@ def sleep_until(until: datetime) -> Build:
     return build
 
 
-def wait(event: str, if_exp: str | None, timeout: Duration) -> Build:
+def wait(event: str, if_exp: str | None, timeout: Duration, lookback: Duration | None) -> Build:
     """Wait for an event."""
 
     def build(op: Operation) -> Operation:
-        _check_text(event, "event", limits.MAX_EVENT_NAME_CHARS)
-        if if_exp is not None:
-            _check_text(if_exp, "if_exp", None)
-        awaited = Awaited(event=event, if_exp=if_exp)
-        options = WaitOptions(awaited=(awaited,), timeout_ms=_duration_ms(timeout, "timeout"))
+        options = WaitOptions(
+            awaited=(_awaited(event, if_exp, ""),),
+            timeout_ms=_duration_ms(timeout, "timeout"),
+            lookback=_lookback(lookback),
+        )
         return replace(op, op=Opcode.WAIT_FOR_EVENT, wait=options)
 
     return build
+
+
+def wait_for_any(events: Sequence[WaitFor], timeout: Duration, lookback: Duration | None) -> Build:
+    """Wait for the first of several events."""
+
+    def build(op: Operation) -> Operation:
+        options = WaitOptions(
+            awaited=_choices(events),
+            is_choice=True,
+            timeout_ms=_duration_ms(timeout, "timeout"),
+            lookback=_lookback(lookback),
+        )
+        return replace(op, op=Opcode.WAIT_FOR_EVENT, wait=options)
+
+    return build
+
+
+def _choices(events: object) -> tuple[Awaited, ...]:
+    if not isinstance(events, list | tuple):
+        raise InvalidStepError(
+            "wait_for_any takes a list, such as [WaitFor(event='a'), WaitFor(event='b', if_exp='…')], "
+            f"not {type(events).__name__}"
+        )
+    if not 2 <= len(events) <= limits.MAX_CHOICES:
+        hint = "; for a single one use wait_for_event" if len(events) == 1 else ""
+        raise InvalidStepError(f"wait_for_any takes 2 to {limits.MAX_CHOICES} events, not {len(events)}{hint}")
+    found: list[Awaited] = []
+    for number, item in enumerate(events, start=1):
+        if not isinstance(item, WaitFor):
+            raise InvalidStepError(f"event {number} must be a WaitFor (from chalicelib.sdk), not {type(item).__name__}")
+        awaited = _awaited(item.event, item.if_exp, f"event {number}: ")
+        if awaited in found:
+            raise InvalidStepError(
+                f"event {number} ({item.event}) is the same as event {found.index(awaited) + 1}: "
+                "give it another condition, or leave it out"
+            )
+        found.append(awaited)
+    return tuple(found)
+
+
+def _awaited(event: str, if_exp: str | None, where: str) -> Awaited:
+    _check_text(event, f"{where}event", limits.MAX_EVENT_NAME_CHARS)
+    if if_exp is not None:
+        _check_text(if_exp, f"{where}if_exp", None)
+    return Awaited(event=event, if_exp=if_exp)
+
+
+def _lookback(value: Duration | None) -> Lookback | None:
+    if value is None or value == RUN:
+        return None if value is None else RUN
+    return _duration_ms(value, "lookback", "'run', milliseconds")
 
 
 def invoke(
@@ -131,11 +183,9 @@ def _outgoing(event: object, what: str) -> OutgoingEvent:
         raise InvalidStepError(f"{what}: {error}") from None
 
 
-def _duration_ms(value: object, what: str) -> int:
+def _duration_ms(value: object, what: str, takes: str = "milliseconds") -> int:
     if isinstance(value, bool) or not isinstance(value, int | timedelta | str):
-        raise InvalidStepError(
-            f"{what} takes milliseconds, a timedelta or a text such as '7d', not {type(value).__name__}"
-        )
+        raise InvalidStepError(f"{what} takes {takes}, a timedelta or a text such as '7d', not {type(value).__name__}")
     try:
         ms = parse_duration(value)
     except InvalidDuration:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple, overload
+from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from chalicelib.sdk import requests
 from chalicelib.sdk.errors import InvalidStepError
@@ -14,6 +14,7 @@ from chalicelib.sdk.execution import Execution, Recalled
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.groups import Collector
 from chalicelib.sdk.requests import Duration
+from chalicelib.sdk.waiting import FirstEvent, WaitFor
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -57,13 +58,38 @@ class Step:
         """Sleep until a moment (UTC if it has no time zone), at most 366 days ahead; if past, not at all."""
         self._execution.ask(step_id, requests.sleep_until(until))
 
-    def wait_for_event(self, step_id: str, *, event: str, if_exp: str | None = None, timeout: Duration) -> Event | None:
+    def wait_for_event(
+        self,
+        step_id: str,
+        *,
+        event: str,
+        if_exp: str | None = None,
+        timeout: Duration,
+        lookback: Duration | Literal["run"] | None = None,
+    ) -> Event | None:
         """The first event of this name for which `if_exp` is true, or None after `timeout`.
 
-        In `if_exp`, `event` is the event that started the run and `async` the one waited for.
+        In `if_exp`, `event` is the event that started the run and `async` the one waited for. With `lookback`, the
+        newest one counts that was accepted so long before, or with "run" since the run's event, unless an earlier wait
+        of the run consumed it. Left out, it is the function's `wait_lookback`; 0 looks at nothing before.
         """
-        payload = self._execution.ask(step_id, requests.wait(event, if_exp, timeout))
+        payload = self._execution.ask(step_id, requests.wait(event, if_exp, timeout, lookback))
         return None if payload is None else Event.from_payload(payload)
+
+    def wait_for_any(
+        self,
+        step_id: str,
+        events: Sequence[WaitFor],
+        *,
+        timeout: Duration,
+        lookback: Duration | Literal["run"] | None = None,
+    ) -> FirstEvent | None:
+        """The first event to come of 2 to 10 that are waited for at once, and which it is; None after `timeout`.
+
+        An event that is several of them counts as the first of these in the list. `lookback` as for wait_for_event.
+        """
+        found = self._execution.ask(step_id, requests.wait_for_any(events, timeout, lookback))
+        return None if found is None else FirstEvent(found["index"], Event.from_payload(found["event"]))
 
     def send_event(self, step_id: str, events: Event | list[Event]) -> list[str]:
         """Send events, once; their ids."""

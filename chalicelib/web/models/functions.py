@@ -30,6 +30,9 @@ class FunctionBody(Shape):
     triggers: list[EventTriggerBody | CronTriggerBody]
     cancel: list[CancelBody] = Field(description="What cancels its runs.")
     retries: int = Field(description="How often a failed step is tried again.")
+    wait_lookback: str | None = Field(
+        default=None, description="How far its waits look back that do not say so themselves: a duration, or `run`."
+    )
     driver: str = Field(description="Who runs its code.")
 
 

@@ -52,6 +52,11 @@ class CauseBody(Shape):
     name: str | None = None
 
 
+class AwaitedBody(Shape):
+    event: str
+    if_: str | None = Field(default=None, alias="if", description="The condition.")
+
+
 TimelineType = Literal[
     "run.created",
     "run.started",
@@ -84,6 +89,12 @@ class TimelineEntry(Shape):
     step: str | None = Field(default=None, description="The step's name.")
     step_id: str | None = Field(default=None, description="The step's memo key.")
     if_: str | None = Field(default=None, alias="if", description="The condition of a wait.")
+    any_of: list[AwaitedBody] | None = Field(
+        default=None, description="The events of which a step waits for the first."
+    )
+    lookback: str | None = Field(default=None, description="How far a wait looks back: a duration, or `run`.")
+    looked_back: bool | None = Field(default=None, description="The event had come before the wait.")
+    index: int | None = Field(default=None, description="Which of the events came, from 0.")
     until: Time | None = Field(default=None, description="When a sleep or a wait ends.")
     function_id: str | None = Field(default=None, description="The invoked function.")
     run_id: str | None = Field(default=None, description="The invoked run.")
