@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 Texts = st.SearchStrategy[str]
 
 # What a field of an event holds; each is drawn by itself, and some are of another type than their name says.
-_INTS: list[Any] = [0, 1, 2, 3, -1, -7, 10, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
+_INTS: list[Any] = [0, 1, 2, 3, 5, -1, -7, 10, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
 _DOUBLES: list[Any] = [0.5, 1.0, 2.5, -1.5, -0.0, 1e300, 2.0**53, math.nan, math.inf]
 _TEXTS: list[Any] = ["", "a", "A", "ab", "1", "-2.5", "true", "é", "\U0001f600", 'say "hi"\n', "\\", " a ", "\uffff"]
 _TIMES: list[Any] = ["2026-03-01T12:00:00Z", "1969-12-31T23:59:59.5Z", "2024-02-29T00:00:00.000001+01:00", "soon"]
@@ -74,12 +74,13 @@ def spelled(text: str, style: int) -> str:
     return f"{quote}{escaped}{quote}"
 
 
+_LITERAL_TEXTS = [*_TEXTS[:-1], "it's", "'", '"', "\\'", "a\"b'c", "tab\there"]
 _LETTERS = st.text(alphabet="aAb1 é\"'\\\n\u00a0", max_size=4)
 _ZONES = ["Z", "+01:00", "-23:59"]
 _LITERALS: dict[str, Texts] = {
-    "int": st.sampled_from([*map(str, _INTS), "0x1F", "007", str(10**30)]),
+    "int": st.integers(-9, 9).map(str) | st.sampled_from([*map(str, _INTS), "0x1F", "007", str(10**30)]),
     "double": st.sampled_from(["0.5", "1.0", "2.5", "-1.5", "1e3", "-0.0", "1.5E-3", "9007199254740992.0", "1e300"]),
-    "text": st.builds(spelled, st.sampled_from(_TEXTS[:-1]) | _LETTERS, st.integers(0, 5)),
+    "text": st.builds(spelled, st.sampled_from(_LITERAL_TEXTS) | _LETTERS, st.integers(0, 5)),
     "bool": st.sampled_from(["true", "false"]),
     "list": st.sampled_from(["[]", "[1, 2]", "['a', \"b\"]", "[1, '1', 1.0, null, true]", "[[1], [1.0]]", "[0, 0.5]"]),
     "map": st.just("null"),
@@ -107,7 +108,16 @@ _TEMPLATES: dict[str, list[str]] = {
         *("has(event.data.s)", "has(async.data.map.k)", "has(event.data.rows[0].s)", "has({map}.k)"),
     ],
     "int": [
-        *("{int} + {int}", "{int} - {int}", "{int}*{int}", "{int} / {int}", "{int} % {int}", "-({int})", "-{int}"),
+        *(
+            "{int} + {int}",
+            "{int} - {int}",
+            "{int}*{int}",
+            "{int} / {int}",
+            "{int} / {int}",
+            "{int} % {int}",
+            "-({int})",
+            "-{int}",
+        ),
         *(
             "size({list})",
             "{text}.size()",
