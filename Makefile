@@ -17,7 +17,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash soak bench-engine bench-cost bench-cold clean \
+.PHONY: help dev dev-reset test check lint types template crash soak bench-engine bench-cost bench-cold bench-match clean \
   infra deploy check-stage keys destroy
 
 help: ## List these targets
@@ -52,6 +52,9 @@ soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS=
 
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 	@$(PY) -m tests.bench.engine
+
+bench-match: $(READY) ## Print what it costs to find a run among a million that wait (ARGS="--json", "--full")
+	@$(PY) -m tests.bench.match $(ARGS)
 
 bench-cost: $(READY) ## Print what a run and an idle month cost, by list prices
 	@$(PY) -m tests.bench.cost
