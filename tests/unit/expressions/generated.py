@@ -70,7 +70,9 @@ def spelled(text: str, style: int) -> str:
         case 4:
             return '"' + "".join(f"\\U{ord(char):08x}" for char in text) + '"'
         case 5:
-            return "'" + "".join(f"\\{ord(c):03o}" if ord(c) < 256 else f"\\u{ord(c):04X}" for c in text) + "'"
+            return "'" + "".join(f"\\{ord(c):03o}" if ord(c) < 256 else f"\\U{ord(c):08X}" for c in text) + "'"
+        case 1 if text.isascii():
+            return "'" + "".join(f"\\x{ord(c):02X}" if c in "'\\\n" else c for c in text) + "'"
     return f"{quote}{escaped}{quote}"
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.expressions import compile_expression
 from tests.soak.properties import TRIED, holds
 
 from .differences import DIFFERENCES, excuse, explain
-from .generated import events, expressions
+from .generated import events, expressions, spelled
 from .oracle import agree, ours, theirs
 from .test_semantics import ASYNC, EVENT, FAILS, TRUE
 
@@ -58,6 +59,28 @@ def test_random_expressions_mean_what_they_mean_in_cel() -> None:
     assert found["compared"] >= 1000
     assert found[SAME] > 0.75 * found["compared"], found  # Fully compared, with nothing excused.
     assert len(found.keys() & DIFFERENCES.keys()) > 5, found  # The rest does try the differences.
+
+
+numbers = (
+    st.integers(-9, 9) | st.sampled_from([2**63 - 1, -(2**63), 2**53 + 1]) | st.sampled_from([0.5, -1.5, 2.0, 1e300])
+)
+
+
+@holds(300, numbers, st.sampled_from("+-*/%"), numbers)
+def test_numbers_are_computed_as_in_cel(left: float, operator: str, right: float) -> None:
+    assert verdicts(f"({left}) {operator} ({right})", {}) <= {
+        SAME,
+        "mixed arithmetic",
+        "finite doubles",
+        "least remainder",
+    }
+
+
+@holds(300, st.text(alphabet="aé\U0001f600'\"\\\n\t"), st.integers(0, 5))
+def test_literals_are_read_as_in_cel(text: str, style: int) -> None:
+    literal = spelled(text, style)
+    assert ours(compile_expression(literal).node, {}).value == text
+    assert verdicts(literal, {}) == {SAME}
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
