@@ -30,7 +30,9 @@ def close_gaps() -> None:
     _be_ready_at_once()
     _count_loopback_as_tls()
     _authorize_each_parameter()
+    _authorize_batches_as_what_they_do()
     _take_buckets_back()
+    _run_functions_by_themselves(Path(os.environ["STATE_DIR"]).with_name("runtime"))
     if JOURNAL in os.environ:
         _write_deliveries(Path(os.environ[JOURNAL]))
 
@@ -185,6 +187,20 @@ def _take_buckets_back() -> None:
         return deploy(stack_name, *rest, imports=imports, **more)
 
     changesets._deploy_stack_async = deploy_stack
+
+
+def _authorize_batches_as_what_they_do() -> None:
+    """IAM knows no SendMessageBatch: who may send may send several at once. ministack asks for an action that no policy
+    on AWS could name."""
+    from ministack.core import iam_actions
+
+    extract = iam_actions.extract_iam_action
+
+    def extract_iam_action(service: str, *rest: Any) -> str | None:
+        action: str | None = extract(service, *rest)
+        return action.removesuffix("Batch") if action is not None and service == "sqs" else action
+
+    iam_actions.extract_iam_action = extract_iam_action
 
 
 def _run_functions_by_themselves(folder: Path) -> None:

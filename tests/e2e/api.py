@@ -76,7 +76,7 @@ class Api:
         assert answer.status in (200, 404), f"runs of {event_id}: {answer.status} {answer.body}"
         return {run["function_id"]: run for run in answer.body["data"]} if answer.status == 200 else {}
 
-    def run_of(self, event_id: str, function_id: str, within_s: float = 40) -> dict[str, Any]:
+    def run_of(self, event_id: str, function_id: str, within_s: float = 90) -> dict[str, Any]:
         """The function's run, once the event has started it."""
         what = f"event {event_id} starts {function_id}"
         return until(what, lambda: self.runs_of(event_id).get(function_id), within_s)
@@ -85,7 +85,7 @@ class Api:
         """What happened in a run."""
         return self.get(f"/v1/runs/{run_id}/timeline")["data"]
 
-    def ended(self, run_id: str, within_s: float = 60) -> dict[str, Any]:
+    def ended(self, run_id: str, within_s: float = 120) -> dict[str, Any]:
         """The run, once it has ended in whatever way."""
 
         def look() -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ class Api:
 
         return until(f"run {run_id} ends", look, within_s)
 
-    def completed(self, event_id: str, function_id: str, within_s: float = 60) -> Any:
+    def completed(self, event_id: str, function_id: str, within_s: float = 120) -> Any:
         """The output of the run that the event started, which must complete."""
         run = self.ended(self.run_of(event_id, function_id)["run_id"], within_s)
         assert run["status"] == "Completed", f"{function_id} is {run['status']}: {run}"

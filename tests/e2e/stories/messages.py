@@ -19,7 +19,8 @@ def a_failing_message_is_redelivered_alone(world: World) -> None:
     sqs = world.ground.client("sqs")
     url = sqs.get_queue_url(QueueName=f"stepwell-{world.stage}-events")["QueueUrl"]
     marks = [uuid.uuid4().hex for _ in range(_GOOD)]
-    bad = json.dumps({"kind": "event", "event": {"name": f"e2e/bad-{uuid.uuid4().hex}"}})
+    bad_name = f"e2e/bad-{uuid.uuid4().hex}"
+    bad = json.dumps({"kind": "event", "event": {"name": bad_name}})
     bodies = [*map(_envelope, marks[:2]), bad, *map(_envelope, marks[2:])]
     entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(bodies)]
     sent = {one["Id"]: one["MessageId"] for one in sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]}
@@ -27,10 +28,12 @@ def a_failing_message_is_redelivered_alone(world: World) -> None:
     bad_id = sent.pop("2")
 
     _each_good_one_completes_once(world, marks)
-    first = until("the bad message is delivered", lambda: world.deliveries(bad_id), 30)[0]
+    first = until("the bad message is delivered", lambda: world.deliveries(bad_id), 60)[0]
     assert set(first.messages) & set(sent.values()), "the bad message had no good one beside it"
     # Redelivered as often as the queue allows, each time without any of the good ones.
-    until("it is given up", lambda: _dead(world, bad_id), 150)
+    letter = until("it is given up", lambda: _dead(world, bad_name), 180, every_s=1)
+    assert letter["receives"] == RECEIVES, letter
+    assert "Field required" in letter["reason"], letter
     receives = [delivery.messages[bad_id] for delivery in world.deliveries(bad_id)]
     assert receives == list(range(1, RECEIVES + 1)), receives
     for message_id in sent.values():
@@ -54,13 +57,13 @@ def _each_good_one_completes_once(world: World, marks: list[str]) -> None:
             assert ended.count(mark) == 1, f"{mark}: {ended.count(mark)} completed runs"
         return True
 
-    until("the good messages of the batch are done", look, 60)
+    until("the good messages of the batch are done", look, 120)
 
 
-def _dead(world: World, message_id: str) -> Any:
+def _dead(world: World, name: str) -> dict[str, Any]:
     """The message among the dead letters, as the API shows it, with why it is there."""
-    listed = world.api.get("/v1/dead-letters")["data"]
-    found = [letter for letter in listed if message_id in json.dumps(letter)]
+    listed: list[dict[str, Any]] = world.api.get("/v1/dead-letters")["data"]
+    found = [letter for letter in listed if name in json.dumps(letter)]
     assert found, f"not among {len(listed)} dead letters"
     return found[0]
 

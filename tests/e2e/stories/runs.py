@@ -58,12 +58,12 @@ def _cancelled_trial(world: World, event_id: str, account: str) -> str:
 
 def _waits(world: World, run_id: str, step: str) -> None:
     """Until the run has come to this step."""
-    until(f"run {run_id} comes to {step}", lambda: step in json.dumps(world.api.timeline(run_id)), 40)
+    until(f"run {run_id} comes to {step}", lambda: step in json.dumps(world.api.timeline(run_id)), 120)
 
 
 def a_killed_handler_recovers(world: World) -> None:
     event_id = world.api.send("e2e/killed", {"folder": str(world.ground.marks)})
-    output = world.api.completed(event_id, "e2e-killed", within_s=150)
+    output = world.api.completed(event_id, "e2e-killed", within_s=200)
     # The step before was done once, whatever became of the process; the one that died was done again.
     assert output == {"before": 1, "times": 2}, output
     assert world.marks("killed-before") == 1
@@ -71,7 +71,7 @@ def a_killed_handler_recovers(world: World) -> None:
 
 def a_killed_parallel_step_recovers_alone(world: World) -> None:
     event_id = world.api.send("e2e/killed-side-by-side", {"folder": str(world.ground.marks)})
-    assert world.api.completed(event_id, "e2e-killed-side-by-side", within_s=150) == [1, 2]
+    assert world.api.completed(event_id, "e2e-killed-side-by-side", within_s=200) == [1, 2]
     assert (world.marks("beside-live"), world.marks("beside-die")) == (1, 2)
 
 
@@ -105,7 +105,7 @@ def the_bus_is_a_second_entrance(world: World) -> None:
         runs = world.api.get("/v1/runs", function_id="e2e-echo", limit="50")["data"]
         return [text for run in runs if mark in (text := json.dumps(run.get("output")))]
 
-    found = until("the event from the bus starts a run", look, 60)
+    found = until("the event from the bus starts a run", look, 120)
     assert f"not-{mark}" not in "".join(found)
 
 
