@@ -46,6 +46,9 @@ class Config:
     hand_over_below_ms: int
     max_receives: int
     retry_table_ms: tuple[int, ...] | None
+    # How many rows of the pause index one message works on, and in how many threads.
+    match_page: int
+    match_threads: int
     partial_batches: bool
     clock_offset_ms: int
     log_level: str
@@ -121,6 +124,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         hand_over_below_ms=_duration("HAND_OVER_BELOW", optional("HAND_OVER_BELOW", "15s")),
         max_receives=_number("MAX_RECEIVES", optional("MAX_RECEIVES", str(limits.MAX_RECEIVES))),
         retry_table_ms=tuple(_duration("RETRY_TABLE", part) for part in table.split(",")) if table else None,
+        match_page=_within("MATCH_PAGE", optional("MATCH_PAGE", "50"), 1, 100),
+        match_threads=_within("MATCH_THREADS", optional("MATCH_THREADS", "8"), 1, 32),
         partial_batches=optional("PARTIAL_BATCHES") == "1",
         clock_offset_ms=_number("CLOCK_OFFSET_MS", optional("CLOCK_OFFSET_MS", "0")),
         log_level=optional("LOG_LEVEL", "INFO"),
@@ -137,6 +142,12 @@ def _duration(name: str, text: str) -> int:
 def _number(name: str, text: str) -> int:
     if not _DIGITS.fullmatch(text):
         raise ConfigurationError(f"{PREFIX}{name} is {text!r}: it must be a whole number")
+    return int(text)
+
+
+def _within(name: str, text: str, least: int, most: int) -> int:
+    if not least <= _number(name, text) <= most:
+        raise ConfigurationError(f"{PREFIX}{name} is {text}: it must be from {least} to {most}")
     return int(text)
 
 

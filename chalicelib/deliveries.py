@@ -10,9 +10,9 @@ from typing import Any
 from chalicelib.aws.queues import unpack
 from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError, UserError
 from chalicelib.core.letters import Note, reason_of
-from chalicelib.core.messages import LookBackMessage, TurnMessage, event_queue_messages, work_messages
+from chalicelib.core.messages import LookBackMessage, MatchPageMessage, TurnMessage, event_queue_messages, work_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import bridge, planned_steps, process_event, stalling, start, turns
+from chalicelib.engine import bridge, match_pages, planned_steps, process_event, stalling, start, turns
 from chalicelib.engine.operator_ports import SourceQueue
 from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Delivery, logger
@@ -63,6 +63,8 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
     queued = event_queue_messages.validate_json(body)
     if isinstance(queued, LookBackMessage):
         start.go_on(platform.services, queued)
+    elif isinstance(queued, MatchPageMessage):
+        match_pages.go_on(platform.services, queued, is_first=delivery.receives == 1)
     else:
         process_event.process(platform.services, queued)
 

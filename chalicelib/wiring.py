@@ -90,12 +90,16 @@ def build(
         retention_days=config.retention_days,
         max_receives=config.max_receives,
         retry_table_ms=config.retry_table_ms or retries.BACKOFF_MS,
+        match_page=config.match_page,
+        match_threads=config.match_threads,
     )
     found = registry if registry is not None else discover(packaged=config.packaged)
     held: list[Services] = []
     reception = ingest.ReceptionClock()
     metrics = Collected()
-    furnished = room or furnish(names(config), lambda: stamp_s(held[0], clock.now_ms()), session)
+    furnished = room or furnish(
+        names(config), lambda: stamp_s(held[0], clock.now_ms()), session, threads=config.match_threads
+    )
     services = Services(
         events=furnished.events,
         runs=furnished.runs,

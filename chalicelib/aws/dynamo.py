@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.aws.marshalling import Item, marshal_item, unmarshal_item
 from chalicelib.core.errors import InfrastructureError, Throttled, TransactionConflict
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-Item = dict[str, Any]
 
 _THROTTLES = frozenset(
     {
@@ -58,31 +57,6 @@ def translate(error: Exception) -> InfrastructureError:
     return InfrastructureError(f"{type(error).__name__}: {error}")
 
 
-def marshal(value: object) -> dict[str, Any]:
-    """One attribute value. Only what our items hold: text, whole numbers, flags."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if isinstance(value, str):
-        return {"S": value}
-    raise TypeError(f"items hold text, whole numbers and flags, not {type(value).__name__}")
-
-
-def marshal_item(item: Item) -> dict[str, dict[str, Any]]:
-    return {key: marshal(value) for key, value in item.items() if value is not None}
-
-
-def unmarshal_item(raw: dict[str, Any] | None) -> Item | None:
-    if not raw:
-        return None
-    item: Item = {}
-    for key, typed in raw.items():
-        ((kind, value),) = typed.items()
-        item[key] = int(value) if kind == "N" else value
-    return item
-
-
 @dataclass(frozen=True)
 class Write:
     """One operation of a transaction, or a write by itself: a put (`item`), an update, or a check."""
@@ -113,6 +87,15 @@ class Write:
         if self.names:
             body["ExpressionAttributeNames"] = self.names
         return body
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A part of a table: how many items were looked at, and where to go on, if there are more."""
+
+    items: list[Item]
+    looked_at: int
+    following: Item | None
 
 
 class Dynamo:
@@ -205,19 +188,42 @@ class Dynamo:
                 return
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def scan_page(
-        self, table: str, after: dict[str, str] | None, limit: int
-    ) -> tuple[list[Item], dict[str, str] | None]:
-        """Up to `limit` items of the table from a place on, and the next place."""
+    def page(self, table: str, condition: str, values: Item, limit: int) -> tuple[list[Item], str | None]:
+        """Up to `limit` items (1 MB at most) in the order of their range keys, and that of the last one if there are
+        more. Consistent."""
+        answer = self._call(
+            self._client.query,
+            TableName=table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=marshal_item({f":{k}": v for k, v in values.items()}),
+            ConsistentRead=True,
+            # One more than is asked for, to know whether there are more.
+            Limit=limit + 1,
+        )
+        found = [item for raw in answer["Items"] if (item := unmarshal_item(raw)) is not None]
+        items = found[:limit]
+        has_more = len(found) > limit or "LastEvaluatedKey" in answer
+        return items, str(items[-1]["sk"]) if items and has_more else None
+
+    def scan_page(self, table: str, after: Item | None, limit: int, only: str = "", **values: str) -> Scanned:
+        """Look at up to `limit` items of the table (1 MB at most) from a place on. Those that do not fulfil `only` are
+        left out, but paid for."""
         request: dict[str, Any] = {"TableName": table, "Limit": limit}
         if after is not None:
-            request["ExclusiveStartKey"] = marshal_item(dict(after))
+            request["ExclusiveStartKey"] = marshal_item(after)
+        if only:
+            request["FilterExpression"] = only
+            request["ExpressionAttributeValues"] = marshal_item({f":{k}": v for k, v in values.items()})
         answer = self._call(self._client.scan, **request)
         items = [item for raw in answer["Items"] if (item := unmarshal_item(raw)) is not None]
-        return items, unmarshal_item(answer.get("LastEvaluatedKey"))
+        return Scanned(items, answer["ScannedCount"], unmarshal_item(answer.get("LastEvaluatedKey")))
 
-    def get_many(self, table: str, keys: Sequence[tuple[str, str]]) -> list[Item]:
-        """Consistent; in no order; what is missing is left out."""
+    def count_items(self, table: str) -> int:
+        """As DynamoDB knew it some hours ago at most."""
+        return int(self._call(self._client.describe_table, TableName=table)["Table"]["ItemCount"])
+
+    def get_many(self, table: str, keys: Sequence[tuple[str, str]], *, only: str = "") -> list[Item]:
+        """Consistent; in no order; what is missing is left out. `only` names the attributes that are wanted."""
         found: list[Item] = []
         unique = list(dict.fromkeys(keys))
         for start in range(0, len(unique), 100):
@@ -225,6 +231,7 @@ class Dynamo:
                 table: {
                     "Keys": [marshal_item({"pk": pk, "sk": sk}) for pk, sk in unique[start : start + 100]],
                     "ConsistentRead": True,
+                    **({"ProjectionExpression": only} if only else {}),
                 }
             }
             for answer in self._until_processed(self._client.batch_get_item, wanted, "UnprocessedKeys"):

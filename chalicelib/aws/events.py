@@ -7,11 +7,13 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from chalicelib.aws import keys
-from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Item, Write
+from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Write
 from chalicelib.aws.items import dump
+from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core import ids, limits
-from chalicelib.core.records import Effect, EventPage, EventRecord, EventTimes
+from chalicelib.core.records import Effect, EffectKind, EventPage, EventRecord, EventTimes
+from chalicelib.engine.index import Place
 
 _MAX_NAMES = 1_000
 _MAX_PAGE = 100
@@ -74,13 +76,38 @@ class DynamoEvents:
         item = self._dynamo.get(self._table, keys.event_partition(internal_id), internal_id)
         return None if item is None or "ref" in item else self._read(item)
 
-    def effects(self, internal_id: str) -> list[Effect]:
-        rows = self._dynamo.query(
+    def effects(
+        self, internal_id: str, kind: EffectKind, *, limit: int, after: str = ""
+    ) -> tuple[list[Effect], str | None]:
+        first, end = keys.effects(internal_id, kind)
+        # Both ends belong to what lies between them, so it begins just behind the last one that was seen.
+        begin = first + after + keys.BEHIND if after else first
+        if begin >= end:
+            return [], None  # DynamoDB refuses to look between ends the wrong way round.
+        rows, following = self._dynamo.page(
             self._table,
-            "pk = :pk AND begins_with(sk, :sk)",
-            {"pk": keys.event_partition(internal_id), "sk": keys.effects(internal_id)},
+            "pk = :pk AND sk BETWEEN :begin AND :end",
+            {"pk": keys.event_partition(internal_id), "begin": begin, "end": end},
+            limit,
         )
-        return [Effect.model_validate_json(item["effect"]) for item in rows]
+        effects = [Effect.model_validate_json(item["effect"]) for item in rows]
+        return effects, None if following is None else following.removeprefix(first)
+
+    def page_end(self, internal_id: str, start: Place) -> str | None:
+        item = self._dynamo.get(self._table, *keys.match_page(internal_id, start))
+        return None if item is None else str(item["end"])
+
+    def put_page_end(self, internal_id: str, start: Place, end: str) -> None:
+        write = Write(
+            self._table,
+            keys.match_page(internal_id, start),
+            item={"end": end, "expires_at": self._stamp()},
+            condition="attribute_not_exists(pk)",
+        )
+        try:
+            self._dynamo.put(write)
+        except ConditionFailed:
+            pass  # Somebody else did the same.
 
     def put_times(self, internal_id: str, times: EventTimes) -> None:
         write = Write(

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chalicelib.aws import keys
-from chalicelib.aws.dynamo import Item
+from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed
 from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus

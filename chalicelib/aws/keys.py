@@ -8,6 +8,7 @@ from typing import Final
 from chalicelib.core import ids, timers
 from chalicelib.core.steps import TimerKey
 from chalicelib.engine.collect import OPEN_SHARDS
+from chalicelib.engine.index import Place
 
 EVENT_SHARDS: Final = 4
 LIST_SHARDS: Final = 2
@@ -59,8 +60,21 @@ def effect(internal_id: str, kind: str, run_id: str, step_id: str | None) -> str
     return f"{internal_id}#{kind}#{run_id}" + ("" if step_id is None else f"#{step_id}")
 
 
-def effects(internal_id: str) -> str:
-    return f"{internal_id}#"
+def effects(internal_id: str, kind: str) -> tuple[str, str]:
+    """Between what the event's effects of a kind lie."""
+    return f"{internal_id}#{kind}#", f"{internal_id}#{kind}#~"
+
+
+# Right behind a row: below whatever characters the rows have.
+BEHIND: Final = "!"
+
+
+def match_page(internal_id: str, start: Place) -> tuple[str, str]:
+    # Apart from the event, in whose partition every run that it touches gets a row.
+    return f"pages#{internal_id}#{start.key}", start.after or _FIRST_PAGE
+
+
+_FIRST_PAGE: Final = "0"
 
 
 def event_times(internal_id: str) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.aws.dynamo import Item, translate
+from chalicelib.aws.dynamo import translate
+from chalicelib.aws.marshalling import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

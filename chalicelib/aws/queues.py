@@ -82,29 +82,27 @@ class SqsQueues:
             raise translate(error) from error
 
     def send_events(self, messages: Sequence[AnyEventMessage], *, delay_s: int = 0) -> None:
-        bodies = [self._body(message.model_dump_json()) for message in messages]
+        self._send(self._events_url, [self._body(message.model_dump_json()) for message in messages], delay_s)
+
+    def _send(self, url: str, bodies: Sequence[str], delay_s: int) -> None:
         if len(bodies) == 1:
-            self._call(
-                self._client.send_message, QueueUrl=self._events_url, MessageBody=bodies[0], DelaySeconds=delay_s
-            )
+            self._call(self._client.send_message, QueueUrl=url, MessageBody=bodies[0], DelaySeconds=delay_s)
             return
         for start in range(0, len(bodies), 10):
             entries = [
                 {"Id": str(index), "MessageBody": body, "DelaySeconds": delay_s}
                 for index, body in enumerate(bodies[start : start + 10])
             ]
-            answer = self._call(self._client.send_message_batch, QueueUrl=self._events_url, Entries=entries)
+            answer = self._call(self._client.send_message_batch, QueueUrl=url, Entries=entries)
             if answer.get("Failed"):
                 first = answer["Failed"][0]
                 raise InfrastructureError(f"SQS refused {len(answer['Failed'])} messages: {first.get('Code')}")
 
     def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None:
-        self._call(
-            self._client.send_message,
-            QueueUrl=self._work_url,
-            MessageBody=message.model_dump_json(),
-            DelaySeconds=delay_s,
-        )
+        self._send(self._work_url, [message.model_dump_json()], delay_s)
+
+    def send_turns(self, messages: Sequence[TurnMessage]) -> None:
+        self._send(self._work_url, [message.model_dump_json() for message in messages], 0)
 
     def depth(self, queue: QueueName) -> QueueDepth:
         answer = self._call(

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.aws.ages import CloudWatchAges
 from chalicelib.aws.bus import EventBus
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
+from chalicelib.aws.looking import DynamoLooking
 from chalicelib.aws.pauses import DynamoPauses
 from chalicelib.aws.payloads import Payloads
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.runs import DynamoRuns
 from chalicelib.aws.secrets import SsmKeys
 from chalicelib.aws.timers import DynamoTimers
+from chalicelib.engine.ports import QueueName
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -54,6 +57,8 @@ class Room:
     payloads: Payloads
     keys: SsmKeys
     dead_letters: SqsDeadLetters
+    looking: DynamoLooking
+    ages: CloudWatchAges
     bus: EventBus
 
 
@@ -73,8 +78,9 @@ def _client(session: Session, service: str) -> Any:
     return session.create_client(service, config=config)
 
 
-def furnish(names: Names, stamp: Callable[[], int], session: Session | None = None) -> Room:
-    """Clients are made here, none at import. `botocore.session` starts faster than boto3 and does the same."""
+def furnish(names: Names, stamp: Callable[[], int], session: Session | None = None, *, threads: int = 1) -> Room:
+    """Clients are made here, none at import. `botocore.session` starts faster than boto3 and does the same. `threads`:
+    how many reads of the pause index go side by side."""
     if session is None:
         import botocore.session
 
@@ -93,7 +99,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
             pauses_table=names.pauses,
             stamp=stamp,
         ),
-        pauses=DynamoPauses(dynamo, names.pauses),
+        pauses=DynamoPauses(dynamo, names.pauses, threads),
         timers=DynamoTimers(dynamo, names.timers),
         queues=SqsQueues(
             sqs,
@@ -105,6 +111,16 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         ),
         payloads=payloads,
         keys=SsmKeys(functools.cache(lambda: _client(made, "ssm")), names.keys_path),
+        looking=DynamoLooking(dynamo, payloads, runs_table=names.runs, pauses_table=names.pauses),
+        ages=CloudWatchAges(
+            functools.cache(lambda: _client(made, "cloudwatch")),
+            {
+                QueueName.EVENTS: names.events_queue_url,
+                QueueName.WORK: names.work_queue_url,
+                QueueName.DEAD_EVENTS: names.dead_events_url,
+                QueueName.DEAD_WORK: names.dead_work_url,
+            },
+        ),
         dead_letters=SqsDeadLetters(
             sqs,
             (names.events_queue_url, names.work_queue_url),

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.aws import items, keys
-from chalicelib.aws.dynamo import ConditionFailed, Item, TransactionRefused, Write
+from chalicelib.aws.dynamo import ConditionFailed, TransactionRefused, Write
 from chalicelib.aws.events import effect_write
+from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.steps import DynamoSteps
 from chalicelib.core.errors import LeaseLost

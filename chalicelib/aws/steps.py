@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chalicelib.aws import items, keys
-from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Item, TransactionRefused, Write
+from chalicelib.aws.dynamo import ConditionFailed, Dynamo, TransactionRefused, Write
 from chalicelib.aws.events import effect_write
+from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.errors import LeaseLost
@@ -46,6 +47,20 @@ class DynamoSteps:
     def get_step(self, run_id: str, step_id: str) -> StepRecord | None:
         item = self._dynamo.get(self._table, run_id, keys.step(step_id))
         return None if item is None else self._step(item)
+
+    def ended_plans(self, steps: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepPlan | None]:
+        rows = self._dynamo.get_many(
+            self._table, [(run_id, keys.step(step_id)) for run_id, step_id in steps], only="pk, sk, st, pl, pl_at"
+        )
+        found = {(str(item["pk"]), keys.step_id(item["sk"])): item for item in rows}
+        plans: dict[tuple[str, str], StepPlan | None] = {}
+        for step in steps:
+            item = found.get(step)
+            if item is None:
+                plans[step] = None
+            elif StepStatus(item["st"]).is_final:
+                plans[step] = StepPlan.model_validate_json(self._payloads.read(item, "pl") or "")
+        return plans
 
     def _put(self, run_id: str, step: StepRecord, condition: str, values: Item) -> Write:
         return Write(

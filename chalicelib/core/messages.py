@@ -42,6 +42,16 @@ class LookBackMessage(_Message):
     position: str
 
 
+class MatchPageMessage(_Message):
+    """Go on with what an event meets under one key of the index, behind `after`. `page` counts them, for the logs."""
+
+    kind: Literal["match_page"] = "match_page"
+    event_id: str
+    key: str
+    after: str = ""
+    page: int = 1
+
+
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is."""
 
@@ -62,7 +72,7 @@ class PlannedStepMessage(_Message):
     due_ms: int | None = None
 
 
-AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage
+AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage
 EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
 WorkMessage = Annotated[TurnMessage | PlannedStepMessage, Field(discriminator="kind")]
 

@@ -38,7 +38,12 @@ class Metric(StrEnum):
     )
     EVENT_AGE = "EventAge", Unit.MILLISECONDS, "from an event's acceptance until its processing began"
     RECORD_TIME = "RecordTime", Unit.MILLISECONDS, "from the beginning of an event's processing until it was recorded"
-    MATCH_TIME = "MatchTime", Unit.MILLISECONDS, "from its record until all waits and cancellations it meets were told"
+    MATCH_TIME = (
+        "MatchTime",
+        Unit.MILLISECONDS,
+        "from its record until the waits and cancellations it meets were told, or the first page of them",
+    )
+    MATCH_PAGES = "MatchPages", Unit.COUNT, "further pages of waits and cancellations that one event meets"
 
     RUNS_STARTED = "RunsStarted", Unit.COUNT, "runs created"
     RUNS_COMPLETED = "RunsCompleted", Unit.COUNT, "runs that ended well"

@@ -158,7 +158,13 @@ class Operator:
         now = self._s.clock.now_ms()
         config = self._s.catalog.get(self._run.head.seed.fn_id)
         try:
-            found = waits.registration(self._run, op, None if config is None else config.lookback, now)
+            found = waits.registration(
+                self._run,
+                op,
+                None if config is None else config.lookback,
+                now,
+                lambda name: self._s.pauses.shapes_lately(name, now),
+            )
         except InvalidExpression as error:
             # Law 3: the step fails for good, here and now; nothing goes back to the queue.
             info = ErrorInfo.of("InvalidExpression", str(error))

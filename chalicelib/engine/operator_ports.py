@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from chalicelib.core.pauses import Pause
+from chalicelib.core.runs import RunStatus
 from chalicelib.core.signing import KeySet
+from chalicelib.core.steps import PauseKey, StepRecord
 from chalicelib.engine.ports import QueueName
 
 SourceQueue = Literal[QueueName.EVENTS, QueueName.WORK]
@@ -60,3 +63,56 @@ class DeadLetters(Protocol):
         ...
 
     def delete(self, letters: Sequence[Letter]) -> None: ...
+
+
+@dataclass(frozen=True)
+class RunSample:
+    """Some of the runs: `looked_at` of the table's `total` items, of which some are heads of runs."""
+
+    by_status: Mapping[RunStatus, int]
+    stalled: int
+    looked_at: int
+    total: int
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class PauseSample:
+    """Some rows of the pause index: of `looked_at` of the table's `total` items."""
+
+    rows: Sequence[Pause]
+    looked_at: int
+    total: int
+    is_complete: bool
+
+
+class Looking(Protocol):
+    """Reads that only people need: bounded in what they cost, and not consistent with each other."""
+
+    def waiting_for(self, event_name: str, after: PauseKey | None) -> tuple[list[Pause], PauseKey | None]:
+        """The rows for an event name among the next part of the index, and where to go on. At most 128 read units."""
+        ...
+
+    def pauses(self, rows: Sequence[PauseKey]) -> list[Pause]:
+        """These rows, but for those that are gone."""
+        ...
+
+    def steps(self, ids: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepRecord]:
+        """Steps by their runs' ids and their own; the missing are left out."""
+        ...
+
+    def sample_runs(self, pages: int) -> RunSample:
+        """The first runs by the hash of their ids, as good as drawn by lot. 128 read units a page at most."""
+        ...
+
+    def sample_pauses(self, pages: int) -> PauseSample:
+        """The first rows by the hash of their keys, as good as drawn by lot. 128 read units a page at most."""
+        ...
+
+
+class Ages(Protocol):
+    """How long the oldest message of each queue has been there."""
+
+    def oldest_s(self, now_ms: int) -> dict[QueueName, int]:
+        """In seconds, of the queues for which that is known."""
+        ...

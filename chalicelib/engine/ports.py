@@ -16,9 +16,10 @@ from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause
-from chalicelib.core.records import Effect, EventPage, EventRecord, EventTimes, Resumed
+from chalicelib.core.records import Effect, EffectKind, EventPage, EventRecord, EventTimes, Resumed
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSeed
-from chalicelib.core.steps import PauseKey, StepLease, StepOutcome, StepPlan, StepRecord, TimerKey
+from chalicelib.core.steps import StepLease, StepOutcome, StepPlan, StepRecord, TimerKey
+from chalicelib.engine.index import Place
 
 
 class Events(Protocol):
@@ -32,8 +33,18 @@ class Events(Protocol):
         """Consistent."""
         ...
 
-    def effects(self, internal_id: str) -> list[Effect]:
-        """What the event resumed and cancelled. Consistent."""
+    def effects(
+        self, internal_id: str, kind: EffectKind, *, limit: int, after: str = ""
+    ) -> tuple[list[Effect], str | None]:
+        """What the event resumed or cancelled, in the order of runs, and where to go on. Consistent."""
+        ...
+
+    def page_end(self, internal_id: str, start: Place) -> str | None:
+        """Where the page that begins there ended, if what follows was sent on its way. Consistent."""
+        ...
+
+    def put_page_end(self, internal_id: str, start: Place, end: str) -> None:
+        """What follows the page was sent on its way; put if absent."""
         ...
 
     def put_times(self, internal_id: str, times: EventTimes) -> None:
@@ -122,6 +133,11 @@ class Runs(Protocol):
         """One step. Consistent."""
         ...
 
+    def ended_plans(self, steps: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepPlan | None]:
+        """Of these steps (run id and step id) those that have ended, with their plans, and those that are gone, with
+        none. Consistent."""
+        ...
+
     def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
         """Record a step as waiting or planned, with its pauses, if absent, while the lease is ours and the run has
         not ended; what is recorded afterwards: the very record handed in, or the first one. Raises LeaseLost."""
@@ -185,30 +201,6 @@ class Runs(Protocol):
         ...
 
 
-class Pauses(Protocol):
-    """The pauses table: index rows, and the shapes that are in use."""
-
-    def note_shape(self, event_name: str, shape: tuple[str, ...], until_ms: int) -> None:
-        """Make the shape known for this event name at least until then."""
-        ...
-
-    def shapes(self, event_name: str) -> list[tuple[str, ...]]:
-        """The shapes registered for an event name. Consistent."""
-        ...
-
-    def candidates(self, key: str) -> Iterator[Pause]:
-        """The rows under an index key. Consistent."""
-        ...
-
-    def remove(self, keys: Sequence[PauseKey]) -> None:
-        """Remove rows; those that are gone already are none of our concern."""
-        ...
-
-    def scan(self, after: str | None, limit: int) -> tuple[list[Pause], str | None]:
-        """Some rows of the whole table, and where to go on."""
-        ...
-
-
 @dataclass(frozen=True)
 class Timer:
     """A far timer that has come near."""
@@ -257,6 +249,10 @@ class Queues(Protocol):
     def send_events(self, messages: Sequence[AnyEventMessage], *, delay_s: int = 0) -> None: ...
 
     def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None: ...
+
+    def send_turns(self, messages: Sequence[TurnMessage]) -> None:
+        """Many at once, to be delivered now."""
+        ...
 
     def depth(self, queue: QueueName) -> QueueDepth: ...
 

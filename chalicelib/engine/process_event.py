@@ -9,8 +9,8 @@ from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.records import EffectKind, EventRecord, EventTimes, Start
-from chalicelib.engine import lifecycle, match, settle, start
+from chalicelib.core.records import EventRecord, EventTimes, Start
+from chalicelib.engine import lifecycle, match_pages, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 
@@ -42,7 +42,6 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
             _count(s, record)
         else:
             s.metrics.count(Metric.DUPLICATES_IGNORED)
-            _go_on(s, event)
         _carry_out(s, event, stored, is_first=stored is record)
         if stored.from_run is not None:
             s.exit.tell(event)
@@ -58,20 +57,10 @@ def _count(s: Services, record: EventRecord) -> None:
     s.metrics.observe(Metric.RECORD_TIME, s.clock.now_ms() - record.processed_at_ms)
 
 
-def _go_on(s: Services, event: Event) -> None:
-    """An earlier delivery may have died while it settled a run that the event cancelled. Its pauses may be gone,
-    so the run is found by the marker of its cancellation."""
-    effects = s.events.effects(event.internal_id)
-    cancelled = [effect.run_id for effect in effects if effect.kind is EffectKind.CANCELLED]
-    for head in s.runs.heads(cancelled):
-        if not head.settled:
-            settle.settle(s, head.run_id)
-
-
 def _carry_out(s: Services, event: Event, stored: EventRecord, *, is_first: bool) -> None:
     # Of an event that was delivered before, the record says at least when it was about to be written.
     recorded_ms = s.clock.now_ms() if is_first else stored.processed_at_ms
-    match.meet(s, event, is_first=is_first)
+    match_pages.meet(s, event, is_first=is_first)
     times = EventTimes(recorded_ms=recorded_ms, matched_ms=s.clock.now_ms())
     if is_first:
         s.metrics.observe(Metric.MATCH_TIME, times.matched_ms - times.recorded_ms)

@@ -11,11 +11,11 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
 from chalicelib.core.errors import NotFound
 from chalicelib.core.events import Event
-from chalicelib.core.records import EffectKind, EventRecord
+from chalicelib.core.records import EventRecord
 from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import event_times, lifecycle, settle
+from chalicelib.engine import caused, event_times, lifecycle, settle
 from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
 from chalicelib.engine.services import Services
 
@@ -70,9 +70,11 @@ def _record(s: Services, internal_id: str) -> EventRecord:
     return record
 
 
-def event(s: Services, internal_id: str) -> dict[str, Any]:
+def event(
+    s: Services, internal_id: str, *, limit: int = limits.MAX_PAGE, cursor: str | None = None
+) -> tuple[dict[str, Any], str | None]:
     """One event with its audit: how long each stage took, what it started, resumed and cancelled, and what it did not
-    start and why."""
+    start and why; and the cursor of further runs that it resumed or cancelled. Raises NotFound, InvalidQuery."""
     record = _record(s, internal_id)
     body = _hydrated(s, record).wire()
     body["processed_at"] = to_iso(record.processed_at_ms)
@@ -86,27 +88,8 @@ def event(s: Services, internal_id: str) -> dict[str, Any]:
         for start in record.starts
         if not start.is_live
     ]
-    effects, received = s.events.effects(internal_id), record.event.received_at_ms
-    body["resumed"] = [
-        {
-            "run_id": effect.run_id,
-            "step_id": effect.step_id,
-            "at": to_iso(effect.at_ms),
-            "after_ms": event_times.between(received, effect.at_ms),
-        }
-        for effect in effects
-        if effect.kind is EffectKind.RESUMED
-    ]
-    body["cancelled"] = [
-        {
-            "run_id": effect.run_id,
-            "at": to_iso(effect.at_ms),
-            "after_ms": event_times.between(received, effect.at_ms),
-        }
-        for effect in effects
-        if effect.kind is EffectKind.CANCELLED
-    ]
-    return body
+    shown, following = caused.effects(s, record, limit=limit, cursor=cursor)
+    return body | shown, following
 
 
 def event_runs(s: Services, internal_id: str) -> list[dict[str, Any]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
+from chalicelib.engine.index import Pauses
 from chalicelib.engine.logs import logger
-from chalicelib.engine.ports import Catalog, Driver, Events, Exit, Metrics, Pauses, Queues, Runs, Timers
+from chalicelib.engine.ports import Catalog, Driver, Events, Exit, Metrics, Queues, Runs, Timers
 
 __all__ = ["Chance", "Delivery", "EngineSettings", "Services", "logger"]
 
@@ -26,6 +27,9 @@ class EngineSettings:
     look_back_per_turn: int = 2_000
     look_back_per_start: int = 500
     retry_table_ms: Sequence[int] = retries.BACKOFF_MS
+    # How many rows of the pause index one message works on, and in how many threads.
+    match_page: int = 50
+    match_threads: int = 1
 
     @property
     def retention_ms(self) -> int:

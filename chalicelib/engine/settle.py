@@ -7,7 +7,7 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.messages import LifecycleMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, Run, RunStatus
-from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus
+from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus
 from chalicelib.engine import cleanup, lifecycle, metrics
 from chalicelib.engine.services import Services, logger
 
@@ -18,15 +18,16 @@ _ENDED = {
 }
 
 
-def settle(s: Services, run_id: str) -> None:
+def settle(s: Services, run_id: str, found_at: PauseKey | None = None) -> None:
     """Read the run; if it has ended and is not settled, settle it."""
     run = s.runs.load(run_id)
     if run is not None and run.head.ending is not None and not run.head.settled:
-        settle_run(s, run)
+        settle_run(s, run, found_at)
 
 
-def settle_run(s: Services, run: Run) -> None:
-    """Tell the end to whom it concerns, leave nothing behind, and close the run."""
+def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
+    """Tell the end to whom it concerns, leave nothing behind, and close the run. Whoever found it by a row of the index
+    removes that one afterwards."""
     head, ending = run.head, run.head.ending
     assert ending is not None
     tell = lifecycle.names_for(head)
@@ -35,8 +36,9 @@ def settle_run(s: Services, run: Run) -> None:
     if head.seed.invoker is not None:
         _answer_invoker(s, run, ending)
     cleanup.remove_traces(s, [step for step in run.steps.values() if _may_leave_traces(step)])
-    if head.seed.cancels:
-        s.pauses.remove(head.seed.cancels)
+    rows = [row for row in head.seed.cancels if row != found_at]
+    if rows:
+        s.pauses.remove(rows)
     if not s.runs.mark_settled(head.run_id, (ending.ended_at_ms + s.settings.retention_ms) // 1000):
         return
     s.metrics.count(_ENDED[ending.status])

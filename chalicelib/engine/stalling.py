@@ -1,4 +1,4 @@
-"""A run whose message fails again and again stands still, and says why. A redriven message or a poke goes on with it."""
+"""A run whose message fails again and again stands still, and says why. A redriven message or a poke lets it go on."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
-from chalicelib.core.steps import PauseKey
 from chalicelib.engine import lifecycle, match, settle
 from chalicelib.engine.services import Services, logger
 
@@ -23,7 +22,7 @@ def begin(
     """Create the run, if absent, and send its first turn, unless it has begun."""
     config = s.catalog.get(planned.fn_id)
     now = s.clock.now_ms()
-    cancels, warnings, refused = _cancellations(config, event, planned.run_id, now)
+    cancels, warnings, refused = _cancellations(s, config, event, planned.run_id, now)
     for pause in cancels:
         s.pauses.note_shape(pause.event_name, pause.shape, pause.accept_until_ms)
     seed = RunSeed(
@@ -63,12 +62,12 @@ def go_on(s: Services, message: LookBackMessage) -> None:
         settle.settle(s, message.run_id)
         return
     seed = run.head.seed
-    cancels, _, _ = _cancellations(s.catalog.get(seed.fn_id), run.event, seed.run_id, seed.created_at_ms)
+    cancels, _, _ = _cancellations(s, s.catalog.get(seed.fn_id), run.event, seed.run_id, seed.created_at_ms)
     _look_back(s, run.head, cancels, message)
 
 
 def _cancellations(
-    config: FunctionConfig | None, event: Event, run_id: str, now_ms: int
+    s: Services, config: FunctionConfig | None, event: Event, run_id: str, now_ms: int
 ) -> tuple[list[Pause], tuple[str, ...], int]:
     """The run's cancellation pauses, warnings about their conditions, and how many cannot be used."""
     pauses: list[Pause] = []
@@ -76,17 +75,18 @@ def _cancellations(
     refused = 0
     for number, cancel in enumerate(config.cancel if config is not None else ()):
         try:
-            plan = plan_wait(cancel.event, cancel.if_exp, event.payload())
+            shapes = s.pauses.shapes_lately(cancel.event, now_ms)
+            plan = plan_wait(cancel.event, cancel.if_exp, event.payload(), shapes)
         except InvalidExpression as error:
             # Checked when the function was registered: what is left are values of this event that are too large.
             warnings.append(f"cancel on {cancel.event} cannot be used for this run: {error}")
             refused += 1
             continue
         warnings += [f"cancel on {cancel.event}: {text}" for text in plan.warnings]
-        for index, row in enumerate(plan.rows):
+        for row, key in plan.placed(run_id, f"cancel-{number}"):
             pauses.append(
                 Pause(
-                    key=PauseKey(key=row.key, row=f"{run_id}#cancel-{number}#{index}"),
+                    key=key,
                     kind=PauseKind.CANCEL,
                     run_id=run_id,
                     fn_id=config.id if config is not None else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from chalicelib.core import ids, limits
@@ -13,7 +14,9 @@ from chalicelib.core.events import Event
 from chalicelib.core.matching import Condition, condition_holds, plan_wait
 from chalicelib.core.pauses import Pause, PauseKind, is_in_time, spent_events, wait_accepts_after_us
 from chalicelib.core.runs import Run
-from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepOutcome, StepPlan, StepRecord
+from chalicelib.core.steps import Cause, CauseKind, StepOutcome, StepPlan, StepRecord
+
+Shapes = Collection[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,13 @@ class Registration:
         return plan.model_copy(update=fields)
 
 
-def registration(run: Run, op: Operation, default: Lookback | None, now_ms: int) -> Registration:
-    """What to write of the wait that is asked for; `default` is how far the function's waits look back. Raises
-    InvalidExpression."""
+def registration(
+    run: Run, op: Operation, default: Lookback | None, now_ms: int, shapes_of: Callable[[str], Shapes]
+) -> Registration:
+    """What to write of the wait that is asked for. Raises InvalidExpression.
+
+    `default` is how far the function's waits look back; `shapes_of` tells the shapes registered for an event name.
+    """
     assert op.wait is not None
     lookback = op.wait.lookback if op.wait.lookback is not None else default
     after_us = wait_accepts_after_us(now_ms, run.head.seed.trigger_received_at_us, lookback)
@@ -56,7 +63,8 @@ def registration(run: Run, op: Operation, default: Lookback | None, now_ms: int)
     pauses: list[Pause] = []
     warnings: list[str] = []
     for number in range(len(op.wait.awaited)):
-        rows, told = _rows(run, op, number, now_ms, after_us, spent)
+        shapes = shapes_of(op.wait.awaited[number].event)
+        rows, told = _rows(run, op, number, now_ms, after_us, spent, shapes)
         pauses += rows
         warnings += told
     # What was processed before the registration was accepted before this, whatever the clocks.
@@ -65,21 +73,21 @@ def registration(run: Run, op: Operation, default: Lookback | None, now_ms: int)
 
 
 def _rows(
-    run: Run, op: Operation, number: int, now_ms: int, after_us: int, spent: tuple[str, ...]
+    run: Run, op: Operation, number: int, now_ms: int, after_us: int, spent: tuple[str, ...], shapes: Shapes
 ) -> tuple[list[Pause], list[str]]:
     """The rows of one of the events that the step waits for, and warnings about its condition."""
     assert op.wait is not None
     awaited, is_choice, seed = op.wait.awaited[number], op.wait.is_choice, run.head.seed
     try:
-        planned = plan_wait(awaited.event, awaited.if_exp, run.event.payload())
+        planned = plan_wait(awaited.event, awaited.if_exp, run.event.payload(), shapes)
     except InvalidExpression as error:
         method = "wait_for_any" if is_choice else "wait_for_event"
         raise InvalidExpression(f"the condition of {method} {op.name!r}{_which(op.wait, number)}: {error}") from None
     listed = len(spent) <= limits.MAX_SPENT_LISTED
-    row = f"{seed.run_id}#{op.id}#{number}" if is_choice else f"{seed.run_id}#{op.id}"
+    name = f"{op.id}#{number}" if is_choice else op.id
     pauses = [
         Pause(
-            key=PauseKey(key=each.key, row=f"{row}#{index}"),
+            key=key,
             kind=PauseKind.WAIT,
             run_id=seed.run_id,
             fn_id=seed.fn_id,
@@ -96,7 +104,7 @@ def _rows(
             choice=number if is_choice else None,
             has_namesake=any(earlier.event == awaited.event for earlier in op.wait.awaited[:number]),
         )
-        for index, each in enumerate(planned.rows)
+        for each, key in planned.placed(seed.run_id, name)
     ]
     which = _which(op.wait, number).removeprefix(", ")
     return pauses, [f"{which}: {text}" if which else text for text in planned.warnings]

@@ -81,6 +81,8 @@ def create(session: Any) -> dict[str, str]:
         "STEPWELL_BUCKET": bucket,
         "STEPWELL_KEYS_PATH": f"/stepwell/{STAGE}",
         "STEPWELL_DEV": "1",
+        # moto loses writes of threads, and a test is to be the same each time.
+        "STEPWELL_MATCH_THREADS": "1",
     }
 
 

@@ -261,7 +261,8 @@ class Stepwell:
     def event(self, event_id: str) -> dict[str, Any]:
         """An event and what it caused, as `GET /v1/events/{id}` shows it: `started`, `not_started` with reasons,
         `resumed`, `cancelled`, `times`."""
-        return query.event(self.platform.services, event_id)
+        shown, _ = query.event(self.platform.services, event_id)
+        return shown
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The events of this name, oldest first (100 at most)."""

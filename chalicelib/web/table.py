@@ -54,7 +54,8 @@ ROUTES = (
         "events.show",
         "One event, with what it started, resumed and cancelled",
         "EventAnswer",
-        errors=(404,),
+        "EffectsQuery",
+        (400, 404),
     ),
     Route(
         "GET", "/v1/events/{event_id}/runs", "events.runs", "The runs that an event started", "EventRuns", None, (404,)
@@ -72,6 +73,16 @@ ROUTES = (
     ),
     Route("GET", "/v1/functions", "functions.show_all", "The functions of this deployment", "Functions"),
     Route("GET", "/v1/functions/{function_id}", "functions.show", "One function", "FunctionAnswer", errors=(404,)),
+    Route(
+        "GET",
+        "/v1/pauses",
+        "operations.pauses",
+        "What an event of a name would be checked against, or what a run waits for",
+        "Pauses",
+        "PausesQuery",
+        (400, 404),
+    ),
+    Route("GET", "/v1/backlog", "operations.show_backlog", "What is waiting, stage by stage", "BacklogAnswer"),
     Route(
         "GET",
         "/v1/dead-letters",

@@ -25,7 +25,7 @@ from typing import Any, Final
 from chalicelib.core.events import Event
 from chalicelib.core.matching import Shape, lookup_keys
 from chalicelib.engine import candidates
-from chalicelib.engine.ports import Place
+from chalicelib.engine.index import Place
 from tests.bench import waits
 from tests.bench.engine import say
 from tests.bench.waits import KINDS, Index, Kind

@@ -13,7 +13,7 @@ from chalicelib.core.matching import Condition, Shape, WaitPlan, lookup_keys, pl
 from chalicelib.core.matching.places import place
 from chalicelib.core.matching.shapes import index_row
 from chalicelib.core.pauses import Pause, PauseKind
-from chalicelib.engine.ports import PausePage, Place
+from chalicelib.engine.index import PausePage, Place
 
 EVENT = "bench/answer"
 NOW_MS = 1_790_000_000_000
@@ -77,7 +77,7 @@ class Rows:
 
 
 class Index:
-    """Implements what matching asks of engine.ports.Pauses. An item is JSON text until it is read, as in DynamoDB."""
+    """Implements what matching asks of engine.index.Pauses. An item is JSON text until it is read, as in DynamoDB."""
 
     def __init__(self) -> None:
         self.shapes_of: dict[str, list[tuple[str, ...]]] = {}

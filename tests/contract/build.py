@@ -21,6 +21,7 @@ from chalicelib.core.steps import (
     StepRecord,
     StepStatus,
 )
+from chalicelib.engine.index import Place
 from tests.contract.conftest import NOW_MS, World
 
 LATER_MS = NOW_MS + 60_000
@@ -129,3 +130,25 @@ def pause(world: World, run_id: str, **fields: Any) -> Pause:
         "accept_until_ms": LATER_MS,
     }
     return Pause.model_validate(known | fields)
+
+
+def effects(world: World, event_id: str) -> list[Effect]:
+    """All that an event resumed and cancelled."""
+    return [
+        effect
+        for kind in (EffectKind.CANCELLED, EffectKind.RESUMED)
+        for effect in world.room.events.effects(event_id, kind, limit=1_000)[0]
+    ]
+
+
+def rows(world: World, key: str, page: int = 100) -> list[Pause]:
+    """All that lies under a key of the index, page by page."""
+    found: list[Pause] = []
+    place = Place(key)
+    while True:
+        (read,) = world.room.pauses.pages([place], page)
+        assert len(read.rows) <= page
+        found += read.rows
+        if read.following is None:
+            return found
+        place = Place(key, read.following)

@@ -44,9 +44,9 @@ class World:
         """An event name that no other test uses."""
         return f"contract/{uuid.uuid4().hex}"
 
-    def again(self) -> Room:
+    def again(self, threads: int = 1) -> Room:
         """The same adapters as another process would have them: nothing remembered."""
-        return _furnish(self.config, self.session)
+        return furnish(wiring.names(self.config), lambda: STAMP_S, self.session, threads=threads)
 
     def client(self, service: str) -> Any:
         """A client of the test's own."""
@@ -68,10 +68,6 @@ class World:
                 bodies.append(message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
-
-
-def _furnish(settings: config.Config, session: botocore.session.Session) -> Room:
-    return furnish(wiring.names(settings), lambda: STAMP_S, session)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +98,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 def _world(settings: config.Config, session: botocore.session.Session, emulator: str) -> World:
     session.register("provide-client-params.dynamodb.*", _refuse_reserved_words)
-    return World(_furnish(settings, session), session, settings, emulator, itertools.count())
+    room = furnish(wiring.names(settings), lambda: STAMP_S, session)
+    return World(room, session, settings, emulator, itertools.count())
 
 
 @pytest.fixture(scope="module")

@@ -158,8 +158,8 @@ def test_what_an_event_touched_is_not_taken_for_an_event(world: World) -> None:
     world.room.runs.cancel_by(build.cancelled(record.event, run_id), build.ending())
 
     assert walk(world, name, 5, False) == [record]
-    assert world.room.events.effects(record.event.internal_id) == [build.cancelled(record.event, run_id)]
-    assert world.room.events.effects(world.new()) == []
+    assert build.effects(world, record.event.internal_id) == [build.cancelled(record.event, run_id)]
+    assert build.effects(world, world.new()) == []
 
 
 # claim_id

@@ -191,7 +191,7 @@ def test_a_conflict_that_lasts_goes_back_to_the_queue(world: World) -> None:
     ):
         room.runs.resume(build.resumed(event, run_id), build.outcome())
     assert len(log) == 6
-    assert world.room.events.effects(event.internal_id) == []
+    assert build.effects(world, event.internal_id) == []
 
 
 def test_a_single_write_in_conflict_with_a_transaction_is_tried_again(world: World) -> None:
@@ -277,7 +277,7 @@ def test_deletions_that_were_left_undone_are_asked_for_again(world: World) -> No
     with unwell(world, lambda _: next(answers, None)) as (room, log):
         room.pauses.remove([pause.key])
         assert log == ["BatchWriteItem"] * 2
-    assert list(world.room.pauses.candidates(pause.key.key)) == []
+    assert build.rows(world, pause.key.key) == []
 
 
 def test_a_batch_that_stays_undone_is_a_request_to_slow_down(world: World) -> None:

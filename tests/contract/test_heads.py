@@ -34,7 +34,7 @@ def test_a_new_run_is_stored_with_its_event_and_cancellations(world: World) -> N
     assert stored is not None
     assert created == stored.head == RunHead(seed=seed, expires_at_s=STAMP_S)
     assert (stored.event, stored.steps) == (event, {})
-    assert list(world.room.pauses.candidates(pause.key.key)) == [pause]
+    assert build.rows(world, pause.key.key) == [pause]
 
 
 @pytest.mark.parametrize("with_pause", [False, True])
@@ -318,7 +318,7 @@ def test_an_event_cancels_a_run_once_and_is_its_cause(world: World) -> None:
     assert first == again == build.head(world, run_id)
     assert first is not None
     assert (first.ending, first.owner) == (end, None)
-    assert world.room.events.effects(event.internal_id) == [build.cancelled(event, run_id)]
+    assert build.effects(world, event.internal_id) == [build.cancelled(event, run_id)]
 
 
 def test_an_event_does_not_cancel_a_run_that_has_ended(world: World) -> None:
@@ -329,7 +329,7 @@ def test_an_event_does_not_cancel_a_run_that_has_ended(world: World) -> None:
 
     assert head is not None
     assert head.status is RunStatus.COMPLETED
-    assert world.room.events.effects(event.internal_id) == []
+    assert build.effects(world, event.internal_id) == []
     assert world.room.runs.cancel_by(build.cancelled(event, world.new()), build.ending()) is None
 
 

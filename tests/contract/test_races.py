@@ -90,7 +90,7 @@ def test_one_event_resumes_a_wait_and_is_alone_in_the_audit(ministack: World) ->
         assert Counter(got) == {Resumed.NOW: 1, Resumed.NOT: RACERS - 1}
         assert step is not None
         assert step.outcome == build.outcome(f"by {winner}")
-        marked = [bool(ministack.room.events.effects(event.internal_id)) for event in events]
+        marked = [bool(build.effects(ministack, event.internal_id)) for event in events]
         assert marked == [number == winner for number in range(RACERS)]
 
 
@@ -100,7 +100,7 @@ def test_deliveries_of_one_event_resume_once_and_all_go_on(ministack: World) -> 
     ministack.room.runs.register(run_id, me, build.waiting(), (), NOW_MS)
     got = race(lambda n: ministack.room.runs.resume(build.resumed(event, run_id), build.outcome(f"by {n}")))
     assert Counter(got) == {Resumed.NOW: 1, Resumed.EARLIER: RACERS - 1}
-    assert len(ministack.room.events.effects(event.internal_id)) == 1
+    assert len(build.effects(ministack, event.internal_id)) == 1
 
 
 def test_event_timeout_and_end_are_settled_by_who_comes_first(ministack: World) -> None:
@@ -119,7 +119,7 @@ def test_event_timeout_and_end_are_settled_by_who_comes_first(ministack: World) 
     assert step is not None
     assert set(got[1::2]) == {step.outcome}
     assert set(got[0::2]) == ({step.outcome} if step.outcome == build.outcome("event") else {None})
-    assert bool(ministack.room.events.effects(event.internal_id)) == (step.outcome == build.outcome("event"))
+    assert bool(build.effects(ministack, event.internal_id)) == (step.outcome == build.outcome("event"))
 
 
 def test_a_wait_is_registered_or_its_run_has_ended(ministack: World) -> None:
@@ -143,7 +143,7 @@ def test_a_wait_is_registered_or_its_run_has_ended(ministack: World) -> None:
         step = ministack.room.runs.get_step(run_id, STEP)
         registered = [one for one in got[0::2] if not isinstance(one, Exception)]
         assert (step is not None) == bool(registered)
-        assert len(list(ministack.room.pauses.candidates(pause.key.key))) == (step is not None)
+        assert len(build.rows(ministack, pause.key.key)) == (step is not None)
 
 
 def test_a_run_is_created_once(ministack: World) -> None:

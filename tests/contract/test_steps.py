@@ -124,7 +124,7 @@ def test_a_wait_and_its_pauses_are_registered_together(world: World) -> None:
     assert same(world.room.runs.register(run_id, ME, step, pauses, NOW_MS), step)
 
     assert same(stored(world, run_id), step)
-    assert [list(world.room.pauses.candidates(pause.key.key)) for pause in pauses] == [[pause] for pause in pauses]
+    assert [build.rows(world, pause.key.key) for pause in pauses] == [[pause] for pause in pauses]
 
 
 def test_whoever_registers_a_step_that_is_there_is_told_what_is_there(world: World) -> None:
@@ -133,7 +133,7 @@ def test_whoever_registers_a_step_that_is_there_is_told_what_is_there(world: Wor
     pause = build.pause(world, run_id)
 
     assert same(world.room.runs.register(run_id, ME, build.waiting(), [pause], NOW_MS), build.completed())
-    assert list(world.room.pauses.candidates(pause.key.key)) == []
+    assert build.rows(world, pause.key.key) == []
 
 
 def test_a_wait_takes_the_place_of_a_step_that_was_retried_and_a_planned_step_does_not(world: World) -> None:
@@ -157,7 +157,7 @@ def test_nothing_is_registered_without_the_lease(world: World, who: Owner, now_m
         world.room.runs.register(run_id, who, build.waiting(), [pause], now_ms)
 
     assert world.room.runs.get_step(run_id, STEP) is None
-    assert list(world.room.pauses.candidates(pause.key.key)) == []
+    assert build.rows(world, pause.key.key) == []
 
 
 def test_nothing_is_registered_in_a_run_that_has_ended_or_is_gone(world: World) -> None:
@@ -232,7 +232,7 @@ def test_an_event_resumes_a_wait_once_and_its_redelivery_goes_on(world: World) -
     assert world.room.runs.resume(build.resumed(event, run_id), outcome) is Resumed.EARLIER
 
     assert stored(world, run_id).outcome == outcome
-    assert world.room.events.effects(event.internal_id) == [build.resumed(event, run_id)]
+    assert build.effects(world, event.internal_id) == [build.resumed(event, run_id)]
 
 
 def test_an_event_resumes_each_wait_of_a_run_that_stands(world: World) -> None:
@@ -244,7 +244,7 @@ def test_an_event_resumes_each_wait_of_a_run_that_stands(world: World) -> None:
     assert world.room.runs.resume(build.resumed(event, run_id, OTHER_STEP), build.outcome()) is Resumed.NOW
 
     assert {stored(world, run_id, step_id).status for step_id in (STEP, OTHER_STEP)} == {StepStatus.COMPLETED}
-    assert {effect.step_id for effect in world.room.events.effects(event.internal_id)} == {STEP, OTHER_STEP}
+    assert {effect.step_id for effect in build.effects(world, event.internal_id)} == {STEP, OTHER_STEP}
 
 
 def test_of_two_events_the_first_resumes_and_only_it_is_in_the_audit(world: World) -> None:
@@ -255,7 +255,7 @@ def test_of_two_events_the_first_resumes_and_only_it_is_in_the_audit(world: Worl
     assert world.room.runs.resume(build.resumed(second, run_id), build.outcome("second")) is Resumed.NOT
 
     assert stored(world, run_id).outcome == build.outcome("first")
-    assert world.room.events.effects(second.internal_id) == []
+    assert build.effects(world, second.internal_id) == []
 
 
 def test_an_event_resumes_nothing_that_does_not_wait(world: World) -> None:
@@ -265,7 +265,7 @@ def test_an_event_resumes_nothing_that_does_not_wait(world: World) -> None:
 
     world.room.runs.put_step(run_id, build.completed())
     assert world.room.runs.resume(build.resumed(event, run_id), build.outcome("event")) is Resumed.NOT
-    assert world.room.events.effects(event.internal_id) == []
+    assert build.effects(world, event.internal_id) == []
 
 
 def test_an_event_resumes_two_runs(world: World) -> None:
@@ -273,7 +273,7 @@ def test_an_event_resumes_two_runs(world: World) -> None:
     for run_id in runs:
         world.room.runs.register(run_id, ME, build.waiting(), (), NOW_MS)
         assert world.room.runs.resume(build.resumed(event, run_id), build.outcome(build.LARGE)) is Resumed.NOW
-    assert {effect.run_id for effect in world.room.events.effects(event.internal_id)} == set(runs)
+    assert {effect.run_id for effect in build.effects(world, event.internal_id)} == set(runs)
 
 
 # lease_step and drop_step_lease

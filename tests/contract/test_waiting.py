@@ -1,4 +1,4 @@
-"""engine.ports.Pauses and engine.ports.Timers."""
+"""engine.index.Pauses and engine.ports.Timers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import pytest
 
 from chalicelib.aws import keys
 from chalicelib.core import limits, timers
-from chalicelib.core.matching import Shape
+from chalicelib.core.matching import Shape, behind
 from chalicelib.core.messages import PlannedStepMessage, TurnMessage
 from chalicelib.core.pauses import Pause, PauseKind
 from chalicelib.core.steps import PauseKey, TimerKey
+from chalicelib.engine.index import Place
 from chalicelib.engine.ports import Timer
 from tests.contract import build
 from tests.contract.build import LATER_MS, OTHER_STEP, STEP
@@ -27,7 +28,35 @@ def register(world: World, *pauses: Pause) -> None:
 # pauses
 
 
-def test_candidates_of_a_key_are_all_its_rows_and_no_others(world: World) -> None:
+def test_the_pages_of_several_keys_come_in_their_order_each_to_its_limit(world: World) -> None:
+    run_id = world.new()
+    rows = [
+        build.pause(world, run_id, key=PauseKey(key=f"index-{run_id}-{number % 3}", row=f"{run_id}#{STEP}#{number}"))
+        for number in range(7)
+    ]
+    register(world, *rows)
+    places = [Place(f"index-{run_id}-{number}") for number in (2, 0, 1, 9)]
+
+    for room in (world.room, world.again(threads=4)):
+        pages = room.pauses.pages(places, 2)
+        assert [page.rows for page in pages] == [tuple(rows[2::3]), tuple(rows[0:6:3]), tuple(rows[1::3]), ()]
+        assert [page.following for page in pages] == [None, rows[3].key.row, None, None]
+        (rest,) = room.pauses.pages([Place(places[1].key, rows[3].key.row)], 2)
+        assert (rest.rows, rest.following) == ((rows[6],), None)
+
+
+def test_a_page_begins_behind_any_place_whether_a_row_is_there_or_not(world: World) -> None:
+    key, run_id = f"index-{world.new()}", world.new()
+    groups = ("a" * 20, "b" * 20)
+    rows = [build.pause(world, run_id, key=PauseKey(key=key, row=f"{group}#{run_id}#{STEP}#0")) for group in groups]
+    register(world, *rows)
+
+    (page,) = world.room.pauses.pages([Place(key, behind(groups[0]))], 10)
+
+    assert list(page.rows) == rows[1:]
+
+
+def test_the_pages_of_a_key_are_all_its_rows_and_no_others(world: World) -> None:
     key = f"index-{world.new()}"
     run_id = world.new()
     rows = [
@@ -38,10 +67,9 @@ def test_candidates_of_a_key_are_all_its_rows_and_no_others(world: World) -> Non
         register(world, *rows[start : start + 60])
     register(world, build.pause(world, run_id))
 
-    found = list(world.room.pauses.candidates(key))
-
-    assert sorted(found, key=lambda pause: pause.key.row) == sorted(rows, key=lambda pause: pause.key.row)
-    assert list(world.room.pauses.candidates(f"{key}-other")) == []
+    in_order = sorted(rows, key=lambda pause: pause.key.row)
+    assert [build.rows(world, key, page) for page in (7, 100, 1_000)] == [in_order] * 3
+    assert build.rows(world, f"{key}-other") == []
 
 
 def test_every_field_of_a_pause_comes_back(world: World) -> None:
@@ -55,7 +83,7 @@ def test_every_field_of_a_pause_comes_back(world: World) -> None:
         shape=("data.id", "data.`odd`"),
     )
     register(world, pause)
-    assert list(world.room.pauses.candidates(pause.key.key)) == [pause]
+    assert build.rows(world, pause.key.key) == [pause]
 
 
 def test_pauses_are_removed_and_removing_what_is_gone_is_no_error(world: World) -> None:
@@ -66,7 +94,7 @@ def test_pauses_are_removed_and_removing_what_is_gone_is_no_error(world: World) 
         world.room.pauses.remove([row.key for row in rows[:28]] * 2)
     world.room.pauses.remove([])
 
-    assert [len(list(world.room.pauses.candidates(row.key.key))) for row in rows] == [0] * 28 + [1, 1]
+    assert [len(build.rows(world, row.key.key)) for row in rows] == [0] * 28 + [1, 1]
 
 
 def test_a_scan_passes_every_row_and_skips_shapes(world: World) -> None:
@@ -130,6 +158,17 @@ def test_a_known_shape_is_not_written_again(world: World) -> None:
 
 def delete_shape(world: World, name: str, shape: tuple[str, ...]) -> None:
     world.room.pauses.remove([PauseKey(key=keys.shapes(name), row=Shape.of(shape).id)])
+
+
+def test_shapes_lately_are_read_once_a_minute_and_know_what_this_process_makes(world: World) -> None:
+    name, room = world.name(), world.again()
+    assert room.pauses.shapes_lately(name, NOW_MS) == []
+
+    world.room.pauses.note_shape(name, ("data.other",), LATER_MS)
+    room.pauses.note_shape(name, ("data.own",), LATER_MS)
+
+    assert room.pauses.shapes_lately(name, NOW_MS + 59_999) == [("data.own",)]
+    assert sorted(room.pauses.shapes_lately(name, NOW_MS + 60_000)) == [("data.other",), ("data.own",)]
 
 
 # timers

@@ -98,4 +98,4 @@ def test_the_times_of_an_event_that_starts_nothing_are_kept_by_themselves(world:
     world.room.events.put_times(event.internal_id, TIMES.model_copy(update={"matched_ms": 1}))
 
     assert world.room.events.times(event.internal_id) == TIMES
-    assert world.room.events.effects(event.internal_id) == []
+    assert build.effects(world, event.internal_id) == []

@@ -19,7 +19,7 @@ from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.functions import CronTrigger
-from chalicelib.core.messages import LookBackMessage, event_queue_messages
+from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
 from chalicelib.engine import collect, dead_letters, ingest, process_event, query, tick
 from chalicelib.engine.expiry import stamp_s
@@ -214,7 +214,7 @@ class World:
         other = self._boot(self.emulator.session)
         ingest.accept(other.services, other.reception, {"name": name, "data": data})
         taken = event_queue_messages.validate_json(self.emulator.take_event())
-        assert not isinstance(taken, LookBackMessage)
+        assert isinstance(taken, EventMessage | LifecycleMessage)
         process_event.process(other.services, taken)
 
     def cancel_run(self, fn_id: str) -> None:

@@ -29,6 +29,8 @@ ALLOWED: dict[str, set[str]] = {
         "chalicelib.engine.ports",
         "chalicelib.engine.operator_ports",
         "chalicelib.engine.collect",
+        "chalicelib.engine.index",
+        "chalicelib.engine.side_by_side",
     },
     "chalicelib.config": {"chalicelib.core"},
     "chalicelib.web": {

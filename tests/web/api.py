@@ -30,7 +30,12 @@ OLD_SIGNING_KEY = "signkey-test-" + "a1" * 32
 )
 def greet(ctx: Context) -> Any:
     if ctx.event.data.get("wait"):
-        ctx.step.wait_for_event("wait", event="demo/go", timeout="1h")
+        ctx.step.wait_for_event(
+            "wait",
+            event="demo/go",
+            if_exp="async.data.who == event.data.name || async.data.all == true",
+            timeout="1h",
+        )
     if ctx.event.data.get("fail"):
         raise NonRetriableError("as you wish")
     return ctx.step.run("greet", lambda: f"Hello, {ctx.event.data.get('name')}!")

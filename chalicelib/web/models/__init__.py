@@ -4,11 +4,14 @@ from chalicelib.web.models.common import Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
 from chalicelib.web.models.functions import FunctionAnswer, Functions
+from chalicelib.web.models.operations import BacklogAnswer, Pauses
 from chalicelib.web.models.parameters import (
     DeadLettersQuery,
+    EffectsQuery,
     EventsQuery,
     PageQuery,
     Parameters,
+    PausesQuery,
     QueueQuery,
     RunsQuery,
 )
@@ -16,9 +19,11 @@ from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
 
 __all__ = [
     "Accepted",
+    "BacklogAnswer",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
+    "EffectsQuery",
     "Error",
     "EventAnswer",
     "EventRuns",
@@ -32,6 +37,8 @@ __all__ = [
     "OpenApi",
     "PageQuery",
     "Parameters",
+    "Pauses",
+    "PausesQuery",
     "QueueQuery",
     "RedrivenAnswer",
     "RunAnswer",

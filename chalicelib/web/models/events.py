@@ -48,7 +48,9 @@ class Times(Shape):
 
     began_at: Time = Field(description="When its processing began.")
     recorded_at: Time | None
-    matched_at: Time | None = Field(description="When every wait and cancellation that it meets had been told.")
+    matched_at: Time | None = Field(
+        description="When every wait and cancellation that it meets had been told, or of many the first ones."
+    )
     queue_ms: int = Field(description="From its acceptance until its processing began.")
     record_ms: int | None = Field(description="From then until it was recorded.")
     match_ms: int | None = Field(description="From then until everything that it meets had been told.")
@@ -86,7 +88,7 @@ class EventAudit(EventBody):
     times: Times
     started: list[Started]
     not_started: list[NotStarted]
-    resumed: list[ResumedRun]
+    resumed: list[ResumedRun] = Field(description="In the order of their ids; `cursor` shows the next of both lists.")
     cancelled: list[CancelledRun]
 
 
@@ -97,7 +99,7 @@ class Events(Shape):
 
 class EventAnswer(Shape):
     data: EventAudit
-    metadata: Metadata
+    metadata: PageMetadata
 
 
 class EventRuns(Shape):

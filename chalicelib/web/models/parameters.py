@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from chalicelib.core import limits
 from chalicelib.core.clock import from_iso
@@ -101,11 +101,26 @@ class EventsQuery(PageQuery):
     received_before: Moment = Field(default=_FOREVER_MS, description="Only events accepted before this time.")
 
 
+class EffectsQuery(PageQuery):
+    limit: Limit = Field(default=limits.MAX_PAGE, description="How many runs `resumed` and `cancelled` show at most.")
+
+
 class RunsQuery(PageQuery):
     function_id: Text | None = Field(default=None, description="Only runs of this function.")
     status: Status | None = Field(default=None, description="Only runs that stand so.")
     started_after: Moment = Field(default=0, description="Only runs created at this time or later.")
     started_before: Moment = Field(default=_FOREVER_MS, description="Only runs created before this time.")
+
+
+class PausesQuery(PageQuery):
+    event: Text | None = Field(default=None, description="The name of an event. This or `run_id` must be given.")
+    run_id: Text | None = Field(default=None, description="Only of this run.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.event is None and self.run_id is None:
+            raise ValueError("name an event (event=…) or a run (run_id=…)")
+        return self
 
 
 class QueueQuery(Parameters):

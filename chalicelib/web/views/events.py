@@ -8,7 +8,7 @@ from chalice.app import Request, Response
 
 from chalicelib.engine import query
 from chalicelib.web.ingest import accept_events
-from chalicelib.web.models import EventsQuery
+from chalicelib.web.models import EffectsQuery, EventsQuery
 from chalicelib.web.views.wrapping import wrap, wrap_page
 from chalicelib.wiring import Platform
 
@@ -30,8 +30,9 @@ def show_all(p: Platform, params: EventsQuery) -> dict[str, Any]:
     return wrap_page(p, page)
 
 
-def show(p: Platform, event_id: str) -> dict[str, Any]:
-    return wrap(p, query.event(p.services, event_id))
+def show(p: Platform, params: EffectsQuery, event_id: str) -> dict[str, Any]:
+    shown, following = query.event(p.services, event_id, limit=params.limit, cursor=params.cursor)
+    return wrap(p, shown, **({} if following is None else {"cursor": following}))
 
 
 def runs(p: Platform, event_id: str) -> dict[str, Any]:

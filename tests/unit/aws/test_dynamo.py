@@ -12,11 +12,9 @@ from chalicelib.aws.dynamo import (
     Dynamo,
     TransactionRefused,
     Write,
-    marshal,
-    marshal_item,
     translate,
-    unmarshal_item,
 )
+from chalicelib.aws.marshalling import marshal, marshal_item, unmarshal_item
 from chalicelib.core.errors import InfrastructureError, Throttled, TransactionConflict
 
 WRITE = Write("runs", ("r", "0"), item={"a": 1})
