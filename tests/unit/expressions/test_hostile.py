@@ -265,7 +265,7 @@ FIXED = [
 ]
 
 
-@holds(600, st.sampled_from(FIXED), hostile_events, hostile_events)
+@holds(400, st.sampled_from(FIXED), hostile_events, hostile_events)
 def test_no_event_breaks_a_condition(text: str, trigger: dict[str, Any], incoming: dict[str, Any]) -> None:
     began = time.process_time()
     whole = compile_expression(text).evaluate({"event": trigger, "async": incoming})

@@ -49,7 +49,7 @@ def verdicts(text: str, variables: dict[str, Any]) -> set[str]:
 def test_random_expressions_mean_what_they_mean_in_cel() -> None:
     found: Counter[str] = Counter()
 
-    @holds(1200, expressions, events, events)
+    @holds(1000, expressions, events, events)
     def agreement_with_cel(text: str, event: dict[str, Any], incoming: dict[str, Any]) -> None:
         names = verdicts(text, {"event": event, "async": incoming})
         found.update(["compared", *names])

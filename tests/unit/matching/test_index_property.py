@@ -183,7 +183,7 @@ def aimed_waits(draw: st.DrawFn) -> tuple[str, dict[str, Any], dict[str, Any]]:
 def test_what_an_event_meets_is_found_by_its_keys() -> None:
     found: Counter[str] = Counter()
 
-    @holds(700, aimed_waits())
+    @holds(500, aimed_waits())
     def finding_by_keys(wait: tuple[str, dict[str, Any], dict[str, Any]]) -> None:
         found[check(*wait)] += 1
 
