@@ -10,6 +10,8 @@ ARGS ?=
 STAGE ?= dev
 # Deploying packages for Lambda, and so needs a Python that Lambda has; this file holds the way to it.
 DEPLOY_READY := .venv-deploy/.python
+# The end-to-end tests deploy, too; where .venv has too old a Python they have an environment of their own.
+E2E_VENV := .venv-e2e
 
 # What a Python must bring along to make the environment. Version managers put commands on the path that exist
 # but fail, so each candidate is run.
@@ -17,7 +19,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash soak bench-engine bench-cost bench-cold bench-match clean \
+.PHONY: help dev dev-reset test check lint types template crash e2e soak bench-engine bench-cost bench-cold bench-match bench-wait clean \
   infra deploy check-stage keys destroy
 
 help: ## List these targets
@@ -44,6 +46,9 @@ types: $(READY) ## Types (mypy, strict)
 template: $(READY) ## The CloudFormation template (cfn-lint)
 	@$(VENV)/bin/cfn-lint infra/template.yaml && echo "infra/template.yaml: no findings"
 
+e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (ARGS="--only killed")
+	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) $(ARGS)
+
 crash: $(READY) ## Crash every scenario before and after each call to AWS
 	@$(PY) -m tests.faults.crash
 
@@ -52,6 +57,9 @@ soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS=
 
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 	@$(PY) -m tests.bench.engine
+
+bench-wait: $(READY) ## Print how soon an event resumes a step among 1,000 to 250,000 waits (ARGS="--sizes 1000")
+	@$(PY) -m tests.bench.wait $(ARGS)
 
 bench-match: $(READY) ## Print what it costs to find a run among a million that wait (ARGS="--json", "--full")
 	@$(PY) -m tests.bench.match $(ARGS)
@@ -78,7 +86,7 @@ destroy: $(READY) ## Take a stage down; asks, and keeps its data (STAGE=dev, ARG
 	@$(PY) -m infra.deploy destroy --stage "$(STAGE)" $(ARGS)
 
 clean: ## Remove the environment and caches (not the local cloud's state: make dev-reset)
-	rm -rf $(VENV) $(dir $(DEPLOY_READY)) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(dir $(DEPLOY_READY)) $(E2E_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The Python to deploy with: the environment's own where it fits.
