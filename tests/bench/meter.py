@@ -7,6 +7,7 @@ platform is changed. The units are those that DynamoDB reports: of writes minist
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,10 +39,11 @@ class EmulatorSession(botocore.session.Session):
 
 @dataclass
 class Line:
-    """What was asked for one purpose."""
+    """What was asked for one purpose; `answered_at` is when it was last answered (perf_counter)."""
 
     requests: int = 0
     writes: float = 0.0
+    answered_at: float = 0.0
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Meter:
         purpose = purpose_of(model.name, request)
         self.log.append(f"{model.name}: {purpose}")
         self.lines[purpose].requests += 1
+        self.lines[purpose].answered_at = time.perf_counter()
         if model.name in _READS:
             return
         consumed = parsed.get("ConsumedCapacity", [])
