@@ -53,11 +53,19 @@ def main() -> int:
             "skipped: the emulator runs the package on this machine, and what is packaged for Lambda runs on Linux only"
         )
         return 0
-    signal.signal(signal.SIGTERM, _interrupted)
     began = time.monotonic()
     report = Report()
     with prepared() as ground:
         hands = Hands(ground)
+
+        def interrupted(_number: int, _frame: FrameType | None) -> None:
+            stopping.set()
+            # Stories wait for their commands, and we for the stories. Elsewhere, since we may hold the children's lock.
+            threading.Thread(target=hands.children.kill_all).start()
+            raise KeyboardInterrupt
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, interrupted)
         try:
             _tell(report, ground, hands, arguments.only)
             if arguments.keep:
@@ -144,10 +152,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="tell the stories whose title contains this")
     parser.add_argument("--keep", action="store_true", help="leave everything standing until Ctrl-C")
     return parser.parse_args()
-
-
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

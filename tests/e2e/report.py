@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.e2e.deploying import Hands
 from tests.e2e.ground import Ground
-from tests.e2e.waiting import Stopped
+from tests.e2e.waiting import Stopped, stopping
 
 _LOG_LINES = 60
 _print_lock = threading.Lock()
@@ -41,6 +41,8 @@ class Report:
         except Stopped:
             return False
         except Exception as error:
+            if stopping.is_set():
+                return False
             say(f"  FAILED  {time.monotonic() - began:6.1f} s  {title}\n{_why(error)}")
             self.failed.append(title)
             return False
