@@ -51,7 +51,7 @@ def test_waits_that_are_put_in_directly_are_found_by_their_events(stage: Stage) 
     index = stage.bench.platform.services.pauses
     for number in (0, 1, OTHERS - 1):
         event = waits.answer(number, SHAPES, number % SHAPES).payload()
-        keys = [key for paths in index.shapes(waits.EVENT) for key in lookup_keys(EVENT, Shape.of(paths), event)]
+        keys = [key for paths in index.shapes(waits.EVENT) for key in lookup_keys(waits.EVENT, Shape.of(paths), event)]
         rows = [row for page in index.pages([Place(key) for key in keys], 50) for row in page.rows]
         (found,) = rows
         assert found.condition is not None
