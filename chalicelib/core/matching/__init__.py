@@ -11,6 +11,7 @@ from .places import SCAN_SHARDS, behind, group_in, group_of, lookup_keys
 from .planning import WaitPlan, plan_wait
 from .shapes import IndexRow, Shape, lookup_key
 from .triggers import event_name_matches, trigger_matches, validate_event_pattern
+from .variants import variant_keys
 
 __all__ = [
     "MAX_PARAMS_BYTES",
@@ -33,4 +34,5 @@ __all__ = [
     "plan_wait",
     "trigger_matches",
     "validate_event_pattern",
+    "variant_keys",
 ]

@@ -89,13 +89,18 @@ def lookup_key(event_name: str, shape: Shape, event: Mapping[str, Any]) -> str |
     """
     parts = []
     for path in shape.paths:
-        value: Any = event
-        for step in _steps(path):
-            value = element(value, step)
-        if (part := canonical(value)) is None:
+        if (part := canonical(value_at(path, event))) is None:
             return None
         parts.append(part)
     return _key(event_name, shape, parts)
+
+
+def value_at(path: str, event: Mapping[str, Any]) -> Any:
+    """What the event has at a canonical path; None if that is missing."""
+    value: Any = event
+    for step in _steps(path):
+        value = element(value, step)
+    return value
 
 
 @lru_cache(maxsize=4096)
