@@ -55,6 +55,9 @@ crash: $(READY) ## Crash every scenario before and after each call to AWS
 soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
 	@$(PY) -m tests.soak $(ARGS)
 
+drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (minutes; ARGS="--help")
+	@$(PY) -m tests.drill $(ARGS)
+
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 	@$(PY) -m tests.bench.engine
 
