@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoRegionError
 from botocore.session import Session
 
 from infra.deploy.problems import code
@@ -32,7 +32,9 @@ class Account:
         """A client, made once. Retries are botocore's standard ones."""
         if service not in self._clients:
             config = Config(retries={"mode": "standard", "max_attempts": 6}, user_agent_extra="stepwell-deploy")
-            self._clients[service] = self.session.create_client(service, config=config)
+            self._clients[service] = self.session.create_client(
+                service, region_name=self.region, endpoint_url=self.endpoint or None, config=config
+            )
         return self._clients[service]
 
     def pages(self, service: str, operation: str, key: str, **arguments: Any) -> Iterator[Any]:
@@ -51,8 +53,9 @@ def connect(region: str | None = None, profile: str | None = None, env: Mapping[
     """
     session = Session(profile=profile)
     chosen = region or env.get("AWS_REGION") or session.get_config_variable("region")
-    if chosen:
-        session.set_config_variable("region", chosen)
+    if not chosen:
+        raise NoRegionError
+    session.set_config_variable("region", chosen)
     sts: Any = session.create_client("sts")
     account_id = sts.get_caller_identity()["Account"]
     return Account(session, account_id, sts.meta.region_name, env.get("AWS_ENDPOINT_URL", ""))

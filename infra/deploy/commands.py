@@ -116,9 +116,8 @@ def _smoke(stage: Stage, base: str, again: str) -> None:
     except DeployError as error:
         functions = [lambda_name(stage.name, one) for one in (API, "on_event")]
         logs = "\n".join(f"  aws logs tail /aws/lambda/{one} --region {stage.account.region}" for one in functions)
-        raise DeployError(
-            f"{error}\nEverything is deployed, but does not work yet. The logs tell why:\n{logs}"
-        ) from None
+        told = f"{error}\nEverything is deployed, but does not work yet. The logs tell why:\n{logs}"
+        raise DeployError(told) from None
 
 
 def _true_record(stage: Stage) -> Inventory:
@@ -177,7 +176,9 @@ def _where_things_are(stage: Stage, base: str, outputs: dict[str, str]) -> None:
         say(f"  dashboard   {console}#dashboards/dashboard/{outputs['DashboardName']}")
     if not stage.settings.alarm_email:
         say(f"  alarms      go to nobody yet: set alarm_email under [stages.{name}] in infra/settings.toml")
-    say("\nNext, with the keys in EVENT_KEY and SIGNING_KEY:\n")
+    say("\nNext:\n")
+    for variable, kind in (("EVENT_KEY", Kind.EVENT), ("SIGNING_KEY", Kind.SIGNING)):
+        say(f"  export {variable}=$(make -s keys STAGE={name} ARGS='show {kind.value}' | head -1)")
     say(f'  curl {base}/e/$EVENT_KEY -d \'{{"name": "demo/hello", "data": {{"name": "world"}}}}\'')
     say(f'  curl -H "Authorization: Bearer $SIGNING_KEY" {base}/v1/runs')
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
+from infra.deploy.account import Account
 from infra.local import cloud, stack
+from infra.local.settings import ACCOUNT, REGION
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,12 @@ def make_queue(sqs: Any) -> Callable[..., str]:
         return url
 
     return make
+
+
+@pytest.fixture(scope="session")
+def account(aws: cloud.Cloud) -> Account:
+    """The emulator's account, as the deployment sees it."""
+    session = Session()
+    session.set_credentials("test", "test")
+    session.set_config_variable("region", REGION)
+    return Account(session, ACCOUNT, REGION, aws.endpoint)
