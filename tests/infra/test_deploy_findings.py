@@ -22,8 +22,9 @@ TIMEOUTS = {
     "on_tick": SETTINGS.tick_timeout_s,
     "on_collect": SETTINGS.collect_timeout_s,
 }
+VARIABLES = {"STEPWELL_STAGE": STAGE, "STEPWELL_BUCKET": "payloads"}
 ENTRY = {
-    "environment_variables": {"STEPWELL_STAGE": STAGE, "STEPWELL_BUCKET": "payloads"},
+    "environment_variables": VARIABLES,
     "lambda_functions": {name: {"lambda_timeout": TIMEOUTS[name], "lambda_memory_size": 512} for name in FUNCTIONS},
 }
 
@@ -33,7 +34,7 @@ def function(name: str) -> FunctionFacts:
         arn=f"arn:{name}",
         timeout_s=TIMEOUTS[name],
         memory_mb=512,
-        environment={**ENTRY["environment_variables"], "STEPWELL_PARTIAL_BATCHES": "1", "OF_THE_USER": "x"},
+        environment={**VARIABLES, "STEPWELL_PARTIAL_BATCHES": "1", "OF_THE_USER": "x"},
         recursion="Allow" if name in ("on_event", "on_work") else "Terminate",
         log_retention_days=SETTINGS.log_retention_days,
     )
