@@ -41,6 +41,7 @@ SIDE_BY_SIDE = (
 IN_TURN = (
     operating.a_redeploy_in_mid_run_loses_nothing,
     operating.a_deploy_without_changes_works,
+    operating.a_deploy_that_is_refused_something_is_repeated,
     operating.a_redeploy_that_dies_halfway_is_repeated,
 )
 

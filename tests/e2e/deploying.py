@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,13 +34,24 @@ class Hands:
         """The same, killed as soon as it prints ``at``."""
         return self.run([sys.executable, "-m", "infra.deploy", command, "--stage", stage], kill_at=at)
 
+    def infra_refused(self, command: str, stage: str, access_key: Mapping[str, str]) -> str:
+        """The same by somebody else, whom AWS does not let do everything: it must end with 1 and words."""
+        theirs = {
+            "AWS_ACCESS_KEY_ID": access_key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": access_key["SecretAccessKey"],
+        }
+        return self.run([sys.executable, "-m", "infra.deploy", command, "--stage", stage], code=1, more=theirs)
+
     def plain_chalice(self, stage: str) -> str:
         """`chalice deploy`, with nothing of ours around it."""
         return self.run(["chalice", "deploy", "--stage", stage])
 
-    def run(self, command: list[str], *, kill_at: str | None = None) -> str:
-        """Run a command to its end, or until it prints ``kill_at``; it is killed then. Raises CommandFailed."""
-        process = self.children.start(command, self.ground.project, self.ground.environment)
+    def run(
+        self, command: list[str], *, kill_at: str | None = None, code: int = 0, more: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a command to its end, which must have this code, or until it prints ``kill_at``; it is killed then.
+        ``more`` is laid over the environment. Raises CommandFailed."""
+        process = self.children.start(command, self.ground.project, {**self.ground.environment, **(more or {})})
         assert process.stdout is not None
         lines = []
         was_killed = False
@@ -48,15 +60,15 @@ class Hands:
             if kill_at is not None and not was_killed and kill_at in line:
                 self.children.kill(process)
                 was_killed = True
-        code = process.wait()
+        ended = process.wait()
         self.children.ended(process)
         text = "".join(lines)
         typed = " ".join(["python" if word == sys.executable else word for word in command])
         self.said.append((typed, text))
         if kill_at is not None and not was_killed:
-            raise CommandFailed(f"never said {kill_at!r}, and ended with {code}:\n{text}")
-        if kill_at is None and code != 0:
-            raise CommandFailed(f"`{typed}` ended with {code}:\n{text}")
+            raise CommandFailed(f"never said {kill_at!r}, and ended with {ended}:\n{text}")
+        if kill_at is None and ended != code:
+            raise CommandFailed(f"`{typed}` ended with {ended}:\n{text}")
         return text
 
     def api(self, stage: str) -> Api:

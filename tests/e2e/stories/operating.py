@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 
@@ -60,6 +61,27 @@ def a_redeploy_that_dies_halfway_is_repeated(world: World) -> None:
     assert world.api.completed(event_id, "e2e-sleeper") == ["three", "three"]
     world.api.send("e2e/go", {"n": -1})
     world.api.completed(event_id, "e2e-waiter")
+
+
+def a_deploy_that_is_refused_something_is_repeated(world: World) -> None:
+    """Somebody may do everything but one thing that comes in the middle: told in words, and repeated by another."""
+    before = _state(world)
+    iam, user = world.ground.client("iam"), "e2e-deployer"
+    refused = f"arn:aws:lambda:*:*:function:stepwell-{world.stage}-on_tick"
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "lambda:UpdateFunctionCode", "Resource": refused},
+        ],
+    }
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="most", PolicyDocument=json.dumps(policy))
+    said = world.hands.infra_refused("deploy", world.stage, iam.create_access_key(UserName=user)["AccessKey"])
+    assert "lambda:UpdateFunctionCode" in said, said
+    assert "Traceback" not in said, said
+    world.hands.infra("deploy", world.stage)
+    assert _state(world) == before
 
 
 def _state(world: World) -> dict[str, list[str]]:
