@@ -86,13 +86,7 @@ def prepared() -> Iterator[Ground]:
 
 def copy_tree(to: Path) -> None:
     """The tree as it is, with what is not committed and without what git ignores; then what is e2e's alone."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        check=True,
-    ).stdout.decode()
-    for name in filter(None, listed.split("\0")):
+    for name in _tracked():
         source = PROJECT / name
         if source.is_file():  # One may be deleted and not yet committed.
             target = to / name
@@ -104,6 +98,24 @@ def copy_tree(to: Path) -> None:
     with (to / "infra" / "settings.toml").open("a", encoding="utf-8") as settings:
         for stage, work in ((STAGE, 3), (PLAIN_STAGE, 2)):
             settings.write(_SETTINGS.format(stage=stage, architecture=architecture, receives=RECEIVES, work=work))
+
+
+def _tracked() -> list[str]:
+    """The files of the tree, relative to it; without git (a downloaded archive), all but what is hidden or made."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=PROJECT, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        files = (path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.is_file())
+        return [str(file) for file in files if not _is_made(file)]
+    return [name for name in listed.split("\0") if name]
+
+
+def _is_made(file: Path) -> bool:
+    """Whether a file is none of the tree's own: an environment's, a cache's, or what an earlier deployment left."""
+    if file.parts[0] == ".chalice":
+        return file.name != "config.json"
+    return file.parts[0].startswith(".") or "__pycache__" in file.parts
 
 
 def _environment(endpoint: str) -> dict[str, str]:
