@@ -11,12 +11,14 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 ORIGIN = "https://app.example.com"
 ASK = """
-import json
+import contextlib, json
 from app import app
 from chalicelib.web import dispatch
 from infra.local.gateway import Gateway, Request
 
 class Platform:
+    invocation = contextlib.nullcontext
+
     class keyring:
         accepts_authorization = staticmethod(lambda header: header == "Bearer right")
 

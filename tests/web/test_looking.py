@@ -149,11 +149,11 @@ def test_runs_filtered_and_page_by_page(api: Api) -> None:
 
 
 def test_one_run_and_its_timeline(api: Api) -> None:
-    event_id = api.send({"name": "demo/greet", "data": {"wait": True, "fail": True}}).body["ids"][0]
+    event_id = api.send({"name": "demo/greet", "data": {"wait": True, "fail": True, "name": "Ada"}}).body["ids"][0]
     run_id = api.kit.only_run().run_id
     assert api.data(f"/v1/runs/{run_id}")["status"] == "Running"
     assert api.data(f"/v1/runs/{run_id}")["ended_at"] is None
-    go = api.send({"name": "demo/go"}).body["ids"][0]
+    go = api.send({"name": "demo/go", "data": {"who": "Ada"}}).body["ids"][0]
 
     run = api.data(f"/v1/runs/{run_id}")
     assert (run["status"], run["event_id"]) == ("Failed", event_id)
