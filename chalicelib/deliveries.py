@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,8 @@ _LONGEST_BACKOFF_S = 30
 _FALLBACK_TIME_MS = 60_000
 # With less than this left, no further message of a batch is begun: a timeout would acknowledge none of them.
 _RESERVE_MS = 15_000
+# A message that came so often may be one that kills its process.
+_SUSPICIOUS_RECEIVES = 3
 
 
 class BatchFailed(StepwellError):
@@ -30,6 +33,10 @@ class BatchFailed(StepwellError):
 
 class GivenUp(StepwellError):
     """A message came for the last time."""
+
+
+class NotBegun(Deferred):
+    """The invocation's time ran short before a message of its batch was begun."""
 
 
 def backoff_s(receives: int) -> int:
@@ -94,19 +101,24 @@ def _each(
     queue: SourceQueue,
     handle: Callable[[Platform, str, Delivery], None],
 ) -> dict[str, Any]:
-    records = event["Records"]
+    records = sorted(event["Records"], key=_by_urgency)
+    # What killed a process may do so again: what was handled before it must not come back with it each time.
+    one_by_one = len(records) > 1 and _receives(records[0]) >= _SUSPICIOUS_RECEIVES
     queue_url = platform.config.queue_events_url if queue is QueueName.EVENTS else platform.config.queue_work_url
     failed: dict[str, str] = {}
     for record in records:
         delivery = _delivery(platform, record, context)
         try:
             if record is not records[0] and delivery.deadline_ms - platform.clock.now_ms() < _RESERVE_MS:
-                raise Deferred("the batch's time ran short before this message", visible_in_s=1)
+                raise NotBegun("the batch's time ran short before this message", visible_in_s=1)
             handle(platform, unpack(record["body"], platform.room.payloads), delivery)
         except Exception as error:
-            if not _put_among_the_dead(platform, queue, record, delivery, error):
+            if not _is_over(platform, queue, record, delivery, error):
                 failed[record["messageId"]] = str(error)
                 _put_back(platform, queue_url, record, delivery, error)
+                continue
+        if one_by_one:
+            _acknowledge(platform, queue_url, record)
     if not failed:
         return {"batchItemFailures": []}
     if platform.config.partial_batches and len(failed) < len(records):
@@ -118,13 +130,46 @@ def _each(
     raise BatchFailed(f"{len(failed)} of {len(records)} messages stay on the queue: {next(iter(failed.values()))}")
 
 
+def _receives(record: dict[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def _by_urgency(record: dict[str, Any]) -> tuple[int, str]:
+    """Those that came most often first: time may run short behind them. Among the others each delivery has another
+    order, so that the one that breaks everything does not stand before the same ones each time."""
+    receives = _receives(record)
+    return -receives, hashlib.sha256(f"{receives}{record['messageId']}".encode()).hexdigest()
+
+
+def _acknowledge(platform: Platform, queue_url: str, record: dict[str, Any]) -> None:
+    try:
+        platform.room.queues.delete(queue_url, record["receiptHandle"])
+    except InfrastructureError as problem:
+        logger.warning("a handled message could not be deleted yet", extra={"error": str(problem)})
+
+
+def _is_over(
+    platform: Platform, queue: SourceQueue, record: dict[str, Any], delivery: Delivery, error: Exception
+) -> bool:
+    """Whether nothing is left of a message that failed: it is among the dead letters, or goes on as a copy."""
+    if isinstance(error, NotBegun) and delivery.is_last(platform.services.settings):
+        # Nobody has tried it: it begins anew. Sent before this one is acknowledged (law 1).
+        try:
+            platform.room.queues.send_anew(queue, record["body"])
+        except InfrastructureError as fault:
+            logger.warning("a message that was not begun could not be sent anew", extra={"error": str(fault)})
+            return False
+        return True
+    return _put_among_the_dead(platform, queue, record, delivery, error)
+
+
 def _delivery(platform: Platform, record: dict[str, Any], context: Any) -> Delivery:
     remaining = context.get_remaining_time_in_millis() if context is not None else _FALLBACK_TIME_MS
     attributes = record.get("attributes", {})
     return Delivery(
         message_id=record["messageId"],
         nonce=uuid.uuid4().hex,
-        receives=int(attributes.get("ApproximateReceiveCount", 1)),
+        receives=_receives(record),
         deadline_ms=platform.clock.now_ms() + remaining,
         sent_at_ms=int(attributes.get("SentTimestamp", platform.clock.now_ms())),
     )

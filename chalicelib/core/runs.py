@@ -155,6 +155,7 @@ class Reason(StrEnum):
     NEVER_BEGAN = "it never began"
     TIMER_MISSED = "a timer was missed"
     STANDS_STILL = "it waits for nothing"
+    STALLED = "its message went to the dead letters"
 
 
 SETTLE_GRACE_MS = 2 * limits.MINUTE_MS
@@ -171,6 +172,9 @@ def overdue(head: RunHead, now_ms: int) -> Reason | None:
         return None
     if head.ending is not None:
         return Reason.UNSETTLED if head.ending.ended_at_ms + SETTLE_GRACE_MS < now_ms else None
+    if head.stalled is not None and not head.lease_is_live(now_ms):
+        # Whatever becomes of the letter: the next turn takes the mark away.
+        return Reason.STALLED
     if head.owner is not None:
         return Reason.LEASE_RAN_OUT if head.lease_until_ms + LEASE_GRACE_MS < now_ms else None
     if head.begun_at_ms is None:

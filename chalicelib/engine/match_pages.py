@@ -21,6 +21,7 @@ from chalicelib.engine.candidates import Batch
 from chalicelib.engine.index import Place
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
+from chalicelib.engine.side_by_side import try_all
 
 
 def meet(s: Services, event: Event, *, is_first: bool) -> None:
@@ -48,7 +49,8 @@ def _work_on(s: Services, event: Event, places: Sequence[Place], number: int, *,
     mine, others = _share(batches, s.settings.match_page)
     ends = [(batch, _earlier_end(s, event, batch)) for batch in mine]
     met = [pause for batch, end in ends for pause in batch.met if end is None or pause.key.row <= end]
-    unsent = [batch for batch, end in ends if end is None and batch.following is not None]
+    # Rows that came since may have pushed others out of the page: from where it ends now, these go on their way, too.
+    unsent = [batch for batch, end in ends if batch.following is not None and (end is None or batch.following < end)]
     if is_first:
         _send(s, event, unsent, others, number)
         _carry_out(s, event, met, number)
@@ -94,5 +96,8 @@ def _carry_out(s: Services, event: Event, met: list[Pause], number: int) -> None
     last_first = sorted(met, key=lambda pause: pause.choice or 0, reverse=True)
     waits = {(pause.run_id, pause.step_id): pause for pause in last_first if pause.kind is PauseKind.WAIT}
     cancels = {pause.run_id: pause for pause in met if pause.kind is PauseKind.CANCEL}
-    match.cancel_all(s, list(cancels.values()), event)
-    match.resume_all(s, list(waits.values()), event)
+    # What keeps one from being done keeps none of the others.
+    try_all(
+        lambda: match.cancel_all(s, list(cancels.values()), event),
+        lambda: match.resume_all(s, list(waits.values()), event),
+    )

@@ -3,6 +3,8 @@ that it starts. All of it may be repeated; the message is acknowledged when all 
 
 from __future__ import annotations
 
+from functools import partial
+
 from chalicelib.core import ids, limits
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
@@ -13,6 +15,7 @@ from chalicelib.core.records import EventRecord, EventTimes, Start
 from chalicelib.engine import lifecycle, match_pages, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
+from chalicelib.engine.side_by_side import try_all
 
 # Events of these sources are Stepwell's own.
 _OWN_SOURCES = frozenset({"invoke", "schedule", "stepwell"})
@@ -60,28 +63,39 @@ def _count(s: Services, record: EventRecord) -> None:
 def _carry_out(s: Services, event: Event, stored: EventRecord, *, is_first: bool) -> None:
     # Of an event that was delivered before, the record says at least when it was about to be written.
     recorded_ms = s.clock.now_ms() if is_first else stored.processed_at_ms
-    match_pages.meet(s, event, is_first=is_first)
-    times = EventTimes(recorded_ms=recorded_ms, matched_ms=s.clock.now_ms())
+    matched_ms: list[int] = []
+
+    def meet() -> None:
+        try:
+            match_pages.meet(s, event, is_first=is_first)
+        finally:
+            matched_ms.append(s.clock.now_ms())
+
+    def begin(planned: Start) -> None:
+        times = EventTimes(recorded_ms=recorded_ms, matched_ms=matched_ms[0])
+        _start(s, event, planned, times, stored)
+
+    # What keeps one of them from being done keeps none of the others.
+    try_all(meet, *(partial(begin, planned) for planned in stored.starts))
+    times = EventTimes(recorded_ms=recorded_ms, matched_ms=matched_ms[0])
     if is_first:
         s.metrics.observe(Metric.MATCH_TIME, times.matched_ms - times.recorded_ms)
-    _start(s, event, stored, times)
     if stored.from_run is None and not any(planned.is_live for planned in stored.starts):
         s.events.put_times(event.internal_id, times)
 
 
-def _start(s: Services, event: Event, stored: EventRecord, times: EventTimes) -> None:
-    for planned in stored.starts:
-        if planned.is_live:
-            start.begin(s, event, planned, times, invoker=stored.invoker, cron=stored.cron)
-        else:
-            logger.info(
-                "nothing started",
-                extra={
-                    "event_id": event.internal_id,
-                    "function_id": planned.fn_id,
-                    "reason": planned.problem or f"its id already started run {planned.duplicate_of}",
-                },
-            )
+def _start(s: Services, event: Event, planned: Start, times: EventTimes, stored: EventRecord) -> None:
+    if planned.is_live:
+        start.begin(s, event, planned, times, invoker=stored.invoker, cron=stored.cron)
+        return
+    logger.info(
+        "nothing started",
+        extra={
+            "event_id": event.internal_id,
+            "function_id": planned.fn_id,
+            "reason": planned.problem or f"its id already started run {planned.duplicate_of}",
+        },
+    )
 
 
 def _lifecycle_record(s: Services, message: LifecycleMessage, began_ms: int) -> EventRecord | None:

@@ -24,6 +24,11 @@ def side_by_side(work: Callable[[Item], Result], items: Sequence[Item], threads:
     return [future.result() for future in futures]
 
 
+def try_all(*works: Callable[[], object]) -> None:
+    """Do one after the other; all are tried before the first one's error is raised."""
+    side_by_side(lambda work: work(), works, threads=1)
+
+
 def _done(work: Callable[[Item], Result], item: Item) -> Future[Result]:
     future: Future[Result] = Future()
     try:
