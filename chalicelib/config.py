@@ -103,6 +103,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
 
     table = optional("RETRY_TABLE")
     dev = optional("DEV") == "1"
+    packaged = "AWS_LAMBDA_FUNCTION_NAME" in environment
+    if dev and packaged:
+        raise ConfigurationError(f"{PREFIX}DEV is set in Lambda: there it would open the API to everybody. Remove it")
     leaves = optional("EXIT") == "1"
     return Config(
         stage=stage(environment),
@@ -118,7 +121,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         bus=required("BUS") if leaves else optional("BUS"),
         exit=leaves,
         dev=dev,
-        packaged="AWS_LAMBDA_FUNCTION_NAME" in environment,
+        packaged=packaged,
         keys_path=optional("KEYS_PATH") if dev else required("KEYS_PATH"),
         retention_days=_retention(optional("RETENTION_DAYS", str(limits.DEFAULT_RETENTION_DAYS))),
         hand_over_below_ms=_duration("HAND_OVER_BELOW", optional("HAND_OVER_BELOW", "15s")),

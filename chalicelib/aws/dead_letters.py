@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.dynamo import translate
 from chalicelib.aws.queues import claim_of
+from chalicelib.core.errors import InfrastructureError
 from chalicelib.engine.operator_ports import Letter, SourceQueue
 from chalicelib.engine.ports import QueueName
 
@@ -77,7 +78,9 @@ class SqsDeadLetters:
     def delete(self, letters: Sequence[Letter]) -> None:
         for url, chunk in self._chunks(letters, self._dead):
             entries = [{"Id": str(index), "ReceiptHandle": letter.receipt} for index, letter in enumerate(chunk)]
-            self._call(self._client.delete_message_batch, QueueUrl=url, Entries=entries)
+            answer = self._call(self._client.delete_message_batch, QueueUrl=url, Entries=entries)
+            if answer.get("Failed"):
+                raise InfrastructureError(f"SQS did not delete {len(answer['Failed'])} of {len(entries)} letters")
 
     def _chunks(self, letters: Sequence[Letter], urls: Mapping[QueueName, str]) -> Iterator[tuple[str, list[Letter]]]:
         """Letters of one queue, as many as fit into a request."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.dynamo import translate
-from chalicelib.core.signing import KeySet, parse_keys
+from chalicelib.core.signing import KeySet, parse_event_keys, parse_signing_keys
+from chalicelib.engine.logs import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -29,7 +30,10 @@ class SsmKeys:
             raise translate(error) from error
         # A parameter that does not exist holds no keys: nobody gets in.
         values = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
-        return KeySet(
-            event_keys=parse_keys(values.get(self._events, "")),
-            signing_keys=parse_keys(values.get(self._signing, "")),
-        )
+        event_keys, not_events = parse_event_keys(values.get(self._events, ""))
+        signing_keys, not_signing = parse_signing_keys(values.get(self._signing, ""))
+        for name, count in ((self._events, not_events), (self._signing, not_signing)):
+            if count:
+                # Which ones is not told: a key with a slip in it is a secret all the same.
+                logger.warning("lines that are no keys were ignored", extra={"parameter": name, "count": count})
+        return KeySet(event_keys=event_keys, signing_keys=signing_keys)

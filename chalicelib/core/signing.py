@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _SIGNING_KEY = re.compile(r"(signkey-[A-Za-z0-9_]+-)([0-9a-fA-F]+)")
+_EVENT_FORM = re.compile(r"[A-Za-z0-9_-]{16,128}")
+_SIGNING_FORM = re.compile(r"signkey-[A-Za-z0-9_]{1,40}-(?:[0-9a-fA-F]{2}){16,64}")
 _BEARER = re.compile(r"[Bb]earer +([!-~]+) *")
 
 
@@ -21,9 +23,21 @@ class KeySet:
     signing_keys: tuple[str, ...] = ()
 
 
-def parse_keys(value: str) -> tuple[str, ...]:
-    """The keys of a parameter's value: one a line, newest first."""
-    return tuple(dict.fromkeys(line.strip() for line in value.splitlines() if line.strip()))
+def parse_event_keys(value: str) -> tuple[tuple[str, ...], int]:
+    """The keys of a parameter's value, one a line, newest first; and how many lines are none, such as a comment or
+    the word that somebody wrote to close the entrance."""
+    return _parsed(value, _EVENT_FORM)
+
+
+def parse_signing_keys(value: str) -> tuple[tuple[str, ...], int]:
+    """The same for signing keys."""
+    return _parsed(value, _SIGNING_FORM)
+
+
+def _parsed(value: str, form: re.Pattern[str]) -> tuple[tuple[str, ...], int]:
+    lines = [line.strip() for line in value.splitlines() if line.strip()]
+    keys = tuple(dict.fromkeys(line for line in lines if form.fullmatch(line)))
+    return keys, sum(form.fullmatch(line) is None for line in lines)
 
 
 def hashed(signing_key: str) -> str | None:

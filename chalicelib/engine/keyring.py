@@ -15,6 +15,8 @@ from chalicelib.engine.operator_ports import Keys
 KEPT_MS = limits.MINUTE_MS
 # Between two readings, whatever is presented: a new key works soon, and nobody can make us read per request.
 APART_MS = 10 * limits.SECOND_MS
+# The same before they could be read at all: nobody gets in until then.
+FIRST_APART_MS = limits.SECOND_MS
 
 
 class Keyring:
@@ -25,7 +27,7 @@ class Keyring:
         self._clock = clock
         self._known: KeySet | None = None
         self._read_ms = 0
-        self._tried_ms = 0
+        self._tried_ms: int | None = None
         self._lock = threading.Lock()
 
     def accepts_event_key(self, key: str) -> bool:
@@ -48,8 +50,12 @@ class Keyring:
     def _current(self, kept_ms: int) -> KeySet:
         """The keys as they were read at most so long ago, or, where they cannot be read, as they were."""
         now = self._clock.now_ms()
-        if self._known is not None and (now - self._read_ms < kept_ms or now - self._tried_ms < APART_MS):
+        apart_ms = FIRST_APART_MS if self._known is None else APART_MS
+        is_apart = self._tried_ms is None or now - self._tried_ms >= apart_ms
+        if self._known is not None and (now - self._read_ms < kept_ms or not is_apart):
             return self._known
+        if not is_apart:
+            raise InfrastructureError("the keys could not be read a moment ago")
         self._tried_ms = now
         try:
             self._known = self._keys.read()

@@ -11,6 +11,9 @@ from tests.contract.conftest import World
 
 SOURCES: tuple[SourceQueue, ...] = (QueueName.EVENTS, QueueName.WORK)
 
+NEW, OLD = "a-new-event-key-0001", "an-old-event-key-0002"
+SIGNING = "signkey-x-" + "0f" * 32
+
 
 @pytest.fixture(autouse=True)
 def _empty_queues(world: World) -> None:
@@ -70,11 +73,11 @@ def test_letters_go_back_to_the_queues_they_came_from_as_they_were(world: World)
 
 def test_keys_are_read_in_one_call_and_a_missing_parameter_holds_none(world: World) -> None:
     path, ssm = world.config.keys_path, world.client("ssm")
-    ssm.put_parameter(Name=f"{path}/event-keys", Value="new\nold\n", Type="SecureString", Overwrite=True)
+    ssm.put_parameter(Name=f"{path}/event-keys", Value=f"{NEW}\n{OLD}\nnone\n", Type="SecureString", Overwrite=True)
 
-    assert world.room.keys.read() == KeySet(event_keys=("new", "old"))
-    ssm.put_parameter(Name=f"{path}/signing-keys", Value="signkey-x-00", Type="SecureString", Overwrite=True)
+    assert world.room.keys.read() == KeySet(event_keys=(NEW, OLD))
+    ssm.put_parameter(Name=f"{path}/signing-keys", Value=SIGNING, Type="SecureString", Overwrite=True)
     try:
-        assert world.room.keys.read() == KeySet(("new", "old"), ("signkey-x-00",))
+        assert world.room.keys.read() == KeySet((NEW, OLD), (SIGNING,))
     finally:
         ssm.delete_parameters(Names=[f"{path}/event-keys", f"{path}/signing-keys"])

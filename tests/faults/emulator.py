@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -116,5 +117,18 @@ def open_emulator() -> Iterator[Emulator]:
         mock.patch("botocore.endpoint.time", no_sleep),
         time_machine.travel(START, tick=False) as traveller,
         mock_aws(),
+        _silenced(),
     ):
         yield Emulator(botocore.session.get_session(), traveller)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Crashes and refusals are the point here; their log lines are not."""
+    logger = logging.getLogger("stepwell")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -3,7 +3,6 @@ empty memory goes on with what lies in AWS."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -38,8 +37,6 @@ _ROUNDS = 300
 # A process takes its time to start; a clock that stands still would accept two events at once.
 _START_MS = 100
 _HORIZON_MS = 400 * limits.DAY_MS
-# Crashes and refusals are the point here; their log lines are not.
-logging.getLogger("stepwell").setLevel(logging.CRITICAL)
 
 
 class NotAtRest(AssertionError):

@@ -88,3 +88,8 @@ def test_an_exit_needs_a_bus() -> None:
         config.load(NEEDED | {"STEPWELL_EXIT": "1"})
     found = config.load(NEEDED | {"STEPWELL_EXIT": "1", "STEPWELL_BUS": "stepwell-dev"})
     assert (found.exit, found.bus) == (True, "stepwell-dev")
+
+
+def test_in_lambda_nobody_is_let_in_without_a_key() -> None:
+    with pytest.raises(ConfigurationError, match="STEPWELL_DEV is set in Lambda"):
+        config.load({**NEEDED, "STEPWELL_DEV": "1", "AWS_LAMBDA_FUNCTION_NAME": "stepwell-prod"})

@@ -20,5 +20,5 @@ def api() -> Iterator[Api]:
 def locked_api() -> Iterator[Api]:
     """As deployed, with two event keys and two signing keys."""
     with serve(DEV="0") as started:
-        started.set_keys(["secret-1", "secret-2"], [SIGNING_KEY, OLD_SIGNING_KEY])
+        started.set_keys(["first-event-key-0001", "second-event-key-0002"], [SIGNING_KEY, OLD_SIGNING_KEY])
         yield started

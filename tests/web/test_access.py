@@ -28,7 +28,15 @@ def sdk_form(key: str) -> str:
 
 @pytest.mark.parametrize(
     "header",
-    [None, "", "Bearer", "Bearer wrong", f"Basic {SIGNING_KEY}", "Bearer secret-1", f"Bearer {SIGNING_KEY}0"],
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer wrong",
+        f"Basic {SIGNING_KEY}",
+        "Bearer first-event-key-0001",
+        f"Bearer {SIGNING_KEY}0",
+    ],
 )
 def test_every_route_refuses_whoever_has_no_signing_key(locked_api: Api, header: str | None) -> None:
     assert len(LOCKED) == len(ALL) - len(OPEN)
@@ -42,7 +50,7 @@ def test_every_route_refuses_whoever_has_no_signing_key(locked_api: Api, header:
 
 def test_every_route_lets_a_signing_key_in(locked_api: Api) -> None:
     for method, path in ALL:
-        where = "/e/secret-1" if path == "/e/{key}" else address(path)
+        where = "/e/first-event-key-0001" if path == "/e/{key}" else address(path)
         answer = locked_api.call(method, where, authorization=f"Bearer {SIGNING_KEY}")
         assert answer.status in (200, 400, 404), f"{method} {path}"
 
@@ -69,13 +77,13 @@ def test_keys_are_rotated_without_a_pause(locked_api: Api) -> None:
     new = "signkey-test-" + "77" * 32
     assert locked_api.call("GET", "/v1/runs", authorization=f"Bearer {SIGNING_KEY}").status == 200
     locked_api.kit.advance_only("10s")
-    locked_api.set_keys(["secret-3", "secret-2"], [new, SIGNING_KEY])
+    locked_api.set_keys(["third-event-key-0003", "second-event-key-0002"], [new, SIGNING_KEY])
 
     assert locked_api.call("GET", "/v1/runs", authorization=f"Bearer {new}").status == 200
     assert locked_api.call("GET", "/v1/runs", authorization=f"Bearer {SIGNING_KEY}").status == 200
-    assert locked_api.send({"name": "demo/x"}, "secret-3").status == 200
-    assert locked_api.send({"name": "demo/x"}, "secret-2").status == 200
-    assert locked_api.send({"name": "demo/x"}, "secret-1").status == 401
+    assert locked_api.send({"name": "demo/x"}, "third-event-key-0003").status == 200
+    assert locked_api.send({"name": "demo/x"}, "second-event-key-0002").status == 200
+    assert locked_api.send({"name": "demo/x"}, "first-event-key-0001").status == 401
 
 
 def test_without_any_key_nobody_gets_in() -> None:
@@ -91,9 +99,9 @@ def test_in_development_no_key_is_asked_for(api: Api) -> None:
 
 def test_event_keys_are_told_to_nobody(locked_api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    locked_api.send({"name": "demo/x"}, "secret-1")
+    locked_api.send({"name": "demo/x"}, "first-event-key-0001")
     wrong = locked_api.send({"name": "demo/x"}, "secret-4")
-    bad = locked_api.call("POST", "/e/secret-1", b"[", "application/json")
+    bad = locked_api.call("POST", "/e/first-event-key-0001", b"[", "application/json")
 
     told = json.dumps([wrong.body, bad.body]) + "".join(
         f"{record.getMessage()} {record.__dict__}" for record in caplog.records if record.name == "stepwell"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from chalicelib.core import limits
+from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
+from chalicelib.web.models.dead_letters import DeadLetter
 from tests.web.api import Api
 
 UNKNOWN = "6f1a4bb2-0000-4000-8000-000000000000"
@@ -250,3 +252,10 @@ def test_a_letter_that_is_not_there(api: Api, letter_id: str) -> None:
         ("DELETE", f"/v1/dead-letters/{letter_id}"),
     ):
         assert api.call(method, path).status == 404
+
+
+def test_each_kind_of_message_may_be_shown_as_a_dead_letter() -> None:
+    messages = (*get_args(AnyEventMessage), TurnMessage, PlannedStepMessage)
+    kinds = {message.model_fields["kind"].default for message in messages}
+
+    assert kinds <= set(get_args(DeadLetter.model_fields["kind"].annotation))

@@ -18,7 +18,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_refused_events(locked_api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     body = json.dumps([{"name": "demo/x"}, {"name": ""}, {}]).encode()
 
-    answer = locked_api.call("POST", "/e/secret-1", body, "application/json")
+    answer = locked_api.call("POST", "/e/first-event-key-0001", body, "application/json")
 
     assert (answer.status, len(answer.body["errors"])) == (400, 2)
     assert written(capsys) == [{"EventsRefused": [2.0]}]
@@ -36,6 +36,6 @@ def test_a_run_that_is_cancelled(locked_api: Api, capsys: pytest.CaptureFixture[
 
 
 def test_a_request_that_counts_nothing_writes_nothing(locked_api: Api, capsys: pytest.CaptureFixture[str]) -> None:
-    assert locked_api.call("POST", "/e/secret-1", b'{"name": "demo/x"}', "application/json").status == 200
+    assert locked_api.call("POST", "/e/first-event-key-0001", b'{"name": "demo/x"}', "application/json").status == 200
     assert locked_api.call("POST", "/e/unknown", b'{"name": "demo/x"}', "application/json").status == 401
     assert written(capsys) == []

@@ -111,7 +111,14 @@ def test_too_many_and_too_large(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "status"), [("secret-1", 200), ("secret-2", 200), ("secret-3", 401), ("secret", 401), ("%C3%BC", 401)]
+    ("key", "status"),
+    [
+        ("first-event-key-0001", 200),
+        ("second-event-key-0002", 200),
+        ("third-event-key-0003", 401),
+        ("secret", 401),
+        ("%C3%BC", 401),
+    ],
 )
 def test_event_keys(locked_api: Api, key: str, status: int) -> None:
     answer = locked_api.send({"name": "demo/x"}, key)

@@ -16,10 +16,13 @@ class DeadLetter(Shape):
 
     id: str
     queue: Queue = Field(description="The queue that it came from.")
-    kind: Literal["event", "lifecycle", "look_back", "eventbridge", "turn", "planned_step", "unreadable"] = Field(
+    kind: Literal[
+        "event", "lifecycle", "look_back", "match_page", "eventbridge", "turn", "planned_step", "unreadable"
+    ] = Field(
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "
-            "`look_back`: begins one; `turn`, `planned_step`: drives a run; `unreadable`: not a message of Stepwell's."
+            "`look_back`: begins one; `match_page`: goes on with whom an event meets; "
+            "`turn`, `planned_step`: drives a run; `unreadable`: not a message of Stepwell's."
         )
     )
     run_id: str | None

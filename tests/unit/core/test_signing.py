@@ -13,18 +13,38 @@ KEY = f"signkey-prod-{DIGITS}"
 SENT = hashlib.sha256(bytes.fromhex(DIGITS)).hexdigest()
 
 
+NEW, OLD = "a-new-event-key-0001", "an-old-event-key-0002"
+
+
 @pytest.mark.parametrize(
-    ("value", "keys"),
+    ("value", "keys", "ignored"),
     [
-        ("", ()),
-        ("\n \n", ()),
-        ("one", ("one",)),
-        ("new\nold\n", ("new", "old")),
-        (" new \r\nold\nnew", ("new", "old")),
+        ("", (), 0),
+        ("\n \n", (), 0),
+        (NEW, (NEW,), 0),
+        (f"{NEW}\n{OLD}\n", (NEW, OLD), 0),
+        (f" {NEW} \r\n{OLD}\n{NEW}", (NEW, OLD), 0),
+        ("none", (), 1),
+        (f"# the shop\n{NEW}\n-", (NEW,), 2),
+        ("a key with spaces in it, and long", (), 1),
     ],
 )
-def test_a_parameter_holds_one_key_a_line(value: str, keys: tuple[str, ...]) -> None:
-    assert signing.parse_keys(value) == keys
+def test_a_parameter_holds_one_event_key_a_line(value: str, keys: tuple[str, ...], ignored: int) -> None:
+    assert signing.parse_event_keys(value) == (keys, ignored)
+
+
+@pytest.mark.parametrize(
+    ("value", "keys", "ignored"),
+    [
+        (f"{KEY}\nnone", (KEY,), 1),
+        ("signkey-prod-", (), 1),
+        ("signkey-prod-abc", (), 1),
+        (f"signkey-my-stage-{DIGITS}", (), 1),
+        (NEW, (), 1),
+    ],
+)
+def test_a_signing_key_has_its_form(value: str, keys: tuple[str, ...], ignored: int) -> None:
+    assert signing.parse_signing_keys(value) == (keys, ignored)
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,21 @@ def test_known_keys_stay_in_use_while_they_cannot_be_read(
     assert keyring.accepts_event_key("second")
 
 
-def test_without_ever_having_read_them_it_is_our_fault(keyring: Keyring, parameters: Parameters) -> None:
+def test_without_ever_having_read_them_it_is_our_fault(keyring: Keyring, parameters: Parameters, clock: Clock) -> None:
     parameters.broken = True
     with pytest.raises(InfrastructureError):
         keyring.accepts_event_key("first")
     parameters.broken = False
+    clock.now_s += 1
     assert keyring.accepts_event_key("first")
+
+
+def test_while_nothing_can_be_read_requests_do_not_try_each_time(
+    keyring: Keyring, parameters: Parameters, clock: Clock
+) -> None:
+    parameters.broken = True
+    for _ in range(30):
+        with pytest.raises(InfrastructureError):
+            keyring.accepts_event_key("first")
+        clock.now_s += 0.1
+    assert parameters.reads == 3
