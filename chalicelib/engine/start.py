@@ -15,6 +15,9 @@ from chalicelib.core.runs import Invoker, RunHead, RunSeed
 from chalicelib.engine import lifecycle, match, settle
 from chalicelib.engine.services import Services, logger
 
+# An event that tells a run's end is read from that whole run: of such, one message looks at fewer.
+_A_RUN_IS_WORTH = 50
+
 
 def begin(
     s: Services, event: Event, planned: Start, times: EventTimes, *, invoker: Invoker | None, cron: str | None
@@ -126,10 +129,12 @@ def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBa
         if reached is not None and reached.name == name:
             after = reached.position
         for record in s.events.between(name, after=after, before=until, newest_first=False):
-            event = lifecycle.whole(s, record)
-            if event is not None and any(_cancels(pause, event) for pause in rows):
-                match.cancel(s, head.run_id, event)
-                return
+            if any(counts_for(pause, record.event) for pause in rows):
+                event = lifecycle.whole(s, record)
+                if event is not None and any(_cancels(pause, event) for pause in rows):
+                    match.cancel(s, head.run_id, event)
+                    return
+                looked_at += 0 if record.from_run is None else _A_RUN_IS_WORTH
             looked_at += 1
             if looked_at >= s.settings.look_back_per_start:
                 position = ids.event_position(record.event.internal_id, record.event.received_at_ms)

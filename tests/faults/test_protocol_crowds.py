@@ -188,3 +188,40 @@ def test_what_is_handled_beside_a_suspicious_message_is_acknowledged_at_once(mon
             with pytest.raises(SystemExit):
                 kit.pump.deliver("events", held)
         assert kit.pump.in_flight() == 1
+
+
+@function(fn_id="fails", trigger=TriggerEvent(event="fail"), retries=0)
+def fails(_ctx: Context) -> None:
+    raise ValueError("no")
+
+
+@function(
+    fn_id="watcher",
+    trigger=TriggerEvent(event="start"),
+    cancel=[Cancel(event="inngest/function.failed", if_exp="async.data.run_id == 'none of these'")],
+)
+def watcher(ctx: Context) -> None:
+    ctx.step.sleep("nap", "1d")
+
+
+def test_a_start_looks_back_at_few_ends_of_runs_per_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is read from its whole run, which may have 32 MB."""
+    with start_stepwell([fails, watcher]) as kit:
+        kit.send_only("start")
+        [start] = kit.pump.hold("events")
+        for _ in range(15):
+            kit.send("fail")
+        runs = type(kit.platform.room.runs)
+        load, loaded = runs.load, list[str]()
+
+        def counted(self: Any, run_id: str) -> Any:
+            loaded.append(run_id)
+            return load(self, run_id)
+
+        monkeypatch.setattr(runs, "load", counted)
+        kit.pump.deliver("events", [start])
+        assert 0 < len(loaded) <= 10
+
+        kit.drain()
+        assert statuses(kit, watcher) == ["Running"]
+        assert kit.counts.get("RunsStarted") == 16
