@@ -135,9 +135,11 @@ def _receives(record: dict[str, Any]) -> int:
 
 
 def _by_urgency(record: dict[str, Any]) -> tuple[int, str]:
-    """Those that came most often first: time may run short behind them. Among the others each delivery has another
-    order, so that the one that breaks everything does not stand before the same ones each time."""
+    """Those that came most often first: time may run short behind them. Where one of them may break everything, each
+    delivery has another order, so that it does not stand before the same ones each time."""
     receives = _receives(record)
+    if receives < _SUSPICIOUS_RECEIVES:
+        return -receives, ""
     return -receives, hashlib.sha256(f"{receives}{record['messageId']}".encode()).hexdigest()
 
 
