@@ -24,8 +24,9 @@ from chalicelib.sdk import (
 )
 from tests.faults.world import World
 
-# Of retries: longer than a recovery, shorter than what goes to the timers table.
-SETTINGS = {"RETRY_TABLE": "10m"}
+# Of retries: longer than a recovery, shorter than what goes to the timers table. Pages so small that a few runs that
+# wait for the same event are more than one.
+SETTINGS = {"RETRY_TABLE": "10m", "MATCH_PAGE": "2"}
 SAME_USER = "async.data.user == event.data.user"
 USER = {"user": "u1"}
 _current: list[World] = []
@@ -108,6 +109,12 @@ def two_waits(ctx: Context) -> list[Any]:
     first = ctx.step.wait_for_event("first", event="t/answer", if_exp=SAME_USER, timeout="24h")
     second = ctx.step.wait_for_event("second", event="t/answer", if_exp=SAME_USER, timeout="24h")
     return [None if found is None else found.data["n"] for found in (first, second)]
+
+
+@function(fn_id="in-a-crowd", trigger=TriggerEvent(event="t/crowd"), cancel=[Cancel(event="t/stop", if_exp=SAME_USER)])
+def in_a_crowd(ctx: Context) -> Any:
+    found = ctx.step.wait_for_event("the-wait", event="t/answer", if_exp=ctx.event.data.get("if"), timeout="24h")
+    return None if found is None else found.data
 
 
 @function(fn_id="bad-wait", trigger=TriggerEvent(event="t/bad-wait"))
@@ -262,6 +269,17 @@ def _wait_twice(world: World) -> None:
         world.send("t/answer", {**USER, "n": number})
 
 
+def _crowd(then: str, *conditions: str | None) -> Callable[[World], None]:
+    """A run for each condition; then an event that meets, or ends, all of them."""
+
+    def script(world: World) -> None:
+        world.send([{"name": "t/crowd", "data": {**USER, "if": condition}} for condition in conditions])
+        world.advance("10s")
+        world.send(then, {**USER, "n": 1})
+
+    return script
+
+
 def _overtaking(world: World) -> None:
     # Accepted after the trigger, processed before it.
     world.accept("t/cancellable", USER)
@@ -308,6 +326,17 @@ _ALL = (
     Scenario("wait timed out far", (waiter,), _send("t/wait", {**USER, "for": "2h"}, then="3h")),
     Scenario("wait goes on", (waiter,), _send("t/wait", {**USER, "for": "30d"}), open_runs=1, ends=("Running",)),
     Scenario("two waits", (two_waits,), _wait_twice),
+    Scenario(
+        "waits of one key", (in_a_crowd,), _crowd("t/answer", *["async.data.user == 'u1'"] * 5), ends=("Completed",) * 5
+    ),
+    Scenario(
+        "waits without a key",
+        (in_a_crowd,),
+        _crowd("t/answer", *["async.data.n > 7"] * 3, *["async.data.n < 7"] * 2, None, None),
+        open_runs=3,
+        ends=("Completed",) * 4 + ("Running",) * 3,
+    ),
+    Scenario("many cancelled", (in_a_crowd,), _crowd("t/stop", *[None] * 5), ends=_CANCELLED * 5),
     Scenario("bad expression", (bad_wait,), _send("t/bad-wait")),
     Scenario(
         "cancel waiting", (cancellable,), _two("t/cancellable", {"name": "t/stop", "data": USER}), ends=_CANCELLED
