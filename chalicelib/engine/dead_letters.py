@@ -38,8 +38,16 @@ def letters(s: Services, dead: DeadLetters, queues: Sequence[SourceQueue], limit
         try:
             rows += [describe(letter) for letter in held]
         finally:
-            dead.show_again(held)
+            _show_again(dead, held)
     return {"rows": rows, "counts": counts}
+
+
+def _show_again(dead: DeadLetters, held: Sequence[Letter]) -> None:
+    """Letters that cannot be shown now show themselves when their time is over: no reason to fail."""
+    try:
+        dead.show_again(held)
+    except InfrastructureError as fault:
+        logger.warning("dead letters stay hidden for a while", extra={"count": len(held), "error": str(fault)})
 
 
 def _take(dead: DeadLetters, queue: SourceQueue, most: int, visible: int) -> list[Letter]:
@@ -84,7 +92,7 @@ def _find(s: Services, dead: DeadLetters, letter_id: str, queues: Sequence[Sourc
                 if not found:
                     break
     finally:
-        dead.show_again(others)
+        _show_again(dead, others)
     raise NotFound(
         f"there is no dead letter {letter_id!r} among the {len(others)} that could be seen; it may be in flight to "
         f"another viewer for up to {_HIDDEN_S} s, or have been redriven"
@@ -102,7 +110,7 @@ def redrive_all(s: Services, dead: DeadLetters, queues: Sequence[SourceQueue], d
             held = dead.receive(queue, 10, hidden_s=_HIDDEN_S, wait_s=1 if of_queue < most else 0)
             # One that has come back since is left, or a poisoned one would go round and round.
             again = [letter for letter in held if letter.sent_at_ms > began_ms]
-            dead.show_again(again)
+            _show_again(dead, again)
             fresh = [letter for letter in held if letter.sent_at_ms <= began_ms]
             if not fresh:
                 break

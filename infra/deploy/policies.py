@@ -105,7 +105,7 @@ def _api(w: _Writer) -> list[Statement]:
         w.allow("Timers", (_GET, _QUERY, _DELETE), "TimersTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
-        w.allow("DeadLetters", (_SEND, _LOOK, *_TAKE), "EventsDeadQueue", "WorkDeadQueue"),
+        w.allow("DeadLetters", (_LOOK, *_TAKE), "EventsDeadQueue", "WorkDeadQueue"),
         # AWS has no resource for metrics.
         _allow("Ages", ("cloudwatch:GetMetricData",), ["*"]),
         *w.keys(),
@@ -131,6 +131,8 @@ def _on_work(w: _Writer) -> list[Statement]:
     return [
         w.allow("Take", (*_TAKE, _LOOK, _SEND), "WorkQueue"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkDeadQueue"),
+        # Looking back, and that an event was taken.
+        w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),

@@ -64,6 +64,15 @@ def waiter(ctx: Context) -> object:
     return ctx.step.wait_for_event("wait", event="demo/answer", timeout="2h")
 
 
+@function(fn_id="looker", trigger=TriggerEvent(event="demo/look"))
+def looker(ctx: Context) -> object:
+    ctx.step.send_event("tell", Event(name="demo/earlier", data={"text": LARGE}))
+    ctx.step.sleep("meanwhile", "1m")
+    found = ctx.step.wait_for_event("before", event="demo/earlier", timeout="1h", lookback="run")
+    missed = ctx.step.wait_for_event("never", event="demo/never", timeout="1h", lookback="run")
+    return [found is not None, missed is not None]
+
+
 @function(fn_id="failing", trigger=TriggerEvent(event="demo/fail"), retries=1)
 def failing(ctx: Context) -> None:
     def fail() -> None:
@@ -82,7 +91,7 @@ def nightly(_ctx: Context) -> None:
     pass
 
 
-ALL = [child, everything, waiter, failing, refusing, nightly]
+ALL = [child, everything, waiter, looker, failing, refusing, nightly]
 
 
 def a_full_life(aws: Deployed) -> None:
@@ -96,6 +105,15 @@ def a_full_life(aws: Deployed) -> None:
     for by in ("3h", "1m"):
         aws.pass_time(by)
     assert {run.status for run in aws.kit.runs("everything")} == {"Completed"}
+
+
+def looking_back(aws: Deployed) -> None:
+    """For a large event that a step sent earlier, and for one that never came."""
+    aws.send("demo/look")
+    aws.drain()
+    for by in ("2m", "2h", "1m"):
+        aws.pass_time(by)
+    assert [run.output for run in aws.kit.runs("looker")] == [[True, False]]
 
 
 def failures(aws: Deployed) -> None:
@@ -170,10 +188,29 @@ def sweeps(aws: Deployed) -> None:
     assert aws.kit.runs("nightly")
 
 
+def _letters(aws: Deployed, queue: str) -> None:
+    """Dead letters of a queue: one is sent back, one deleted, the rest sent back."""
+    config = aws.kit.platform.config
+    url = config.dead_events_url if queue == "events" else config.dead_work_url
+    sqs: Any = botocore.session.get_session().create_client("sqs")
+    first, second, _third = (
+        sqs.send_message(QueueUrl=url, MessageBody='{"kind": "nonsense"}')["MessageId"] for _ in range(3)
+    )
+    # moto does not show letters again that were seen more than 12 hours before: each look hides them for a while.
+    aws.kit.advance_only("1m")
+    assert aws.ask("POST", f"/v1/dead-letters/{first}/redrive", {})[0] == 200
+    aws.kit.advance_only("1m")
+    assert aws.ask("DELETE", f"/v1/dead-letters/{second}")[0] == 200
+    aws.kit.advance_only("1m")
+    assert aws.ask("POST", "/v1/dead-letters/redrive", {})[0] == 200
+
+
 def looking(aws: Deployed) -> None:
     """Every route, also those that nobody has written yet."""
     from app import app
 
+    for queue in ("events", "work"):
+        _letters(aws, queue)
     run = aws.kit.runs("everything")[0]
     names = {"key": "k" * 32, "run_id": run.run_id, "event_id": aws.send("demo/told"), "function_id": "everything"}
     for path, methods in app.routes.items():
@@ -182,7 +219,7 @@ def looking(aws: Deployed) -> None:
             filled = filled.replace("{" + part + "}", names.get(part, "events"))
         for method in methods:
             status, answer = aws.ask(method, filled, {"name": "demo/told"} if method == "POST" else None)
-            assert status != 500, (method, filled, answer)  # 503: the emulator lacks something; the call was seen.
+            assert status < 500, (method, filled, answer)
     aws.drain()
 
 
@@ -195,7 +232,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
             bus: Any = botocore.session.get_session().create_client("events")
             bus.create_event_bus(Name="stepwell-test")
             aws = Deployed(kit, patch)
-            for story in (a_full_life, failures, cancellations, sweeps, looking):
+            for story in (a_full_life, looking_back, failures, cancellations, sweeps, looking):
                 story(aws)
         yield found
 
@@ -220,15 +257,20 @@ def of_lambda_itself(function: str) -> set[Use]:
     return found
 
 
-def of_dead_letters(function: str) -> set[Use]:
-    """What the handling of dead letters and the backlog will use."""
+def rare(function: str) -> set[Use]:
+    """What the API needs when tables are large, or runs and waits are as no story here has them."""
+    if function != "api_handler":
+        return set()
     arns = outputs()
-    if function in ("on_event", "on_work"):
-        return {("sqs:SendMessage", arns["EventsDeadQueueArn" if function == "on_event" else "WorkDeadQueueArn"])}
+    pauses, runs = arns["PausesTableArn"], arns["RunsTableArn"]
     return {
-        grant
-        for grant in grants(policies(arns, NOBODY)[function])
-        if function == "api_handler" and grant[0].split(":")[0] in ("sqs", "cloudwatch", "dynamodb")
+        # A part of a large table is scaled by its size.
+        *(("dynamodb:DescribeTable", table) for table in (pauses, runs)),
+        # The waits of a run; whom an event nearly met.
+        *((f"dynamodb:{action}", pauses) for action in ("BatchGetItem", "Query")),
+        # A run that is cancelled answers the one that invoked it.
+        *((f"dynamodb:{action}", runs) for action in ("GetItem", "PutItem")),
+        ("dynamodb:Query", f"{runs}/index/open"),
     }
 
 
@@ -236,7 +278,7 @@ def of_dead_letters(function: str) -> set[Use]:
 def test_a_function_may_do_nothing_else(used: dict[str, set[Use]], function: str) -> None:
     granted = grants(policies(outputs(), NOBODY)[function])
     unused = {grant for grant in granted if not any(covers(grant, use) for use in used[function])}
-    assert unused - of_lambda_itself(function) - of_dead_letters(function) == set()
+    assert sorted(unused - of_lambda_itself(function) - rare(function)) == []
 
 
 def test_no_resource_is_a_wildcard_where_aws_has_names() -> None:
