@@ -32,6 +32,7 @@ SIDE_BY_SIDE = (
     runs.the_schedule_fires,
     runs.a_large_payload_travels,
     runs.the_bus_is_a_second_entrance,
+    runs.a_wait_looks_back,
     runs.the_package_is_whole,
     messages.a_failing_message_is_redelivered_alone,
     operating.the_api_wants_its_bearer,

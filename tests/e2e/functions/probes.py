@@ -71,3 +71,12 @@ def _is_there(name: str) -> bool:
 @function(fn_id="e2e-strangers", trigger=TriggerEvent(event="e2e/strangers"))
 def find_strangers(ctx: Context) -> list[str]:
     return ctx.step.run("find", strangers)
+
+
+@function(fn_id="e2e-looks-back", trigger=TriggerEvent(event="e2e/looks-back"))
+def looks_back(ctx: Context) -> list[object]:
+    """Waits for what came while it slept."""
+    ctx.step.sleep("meanwhile", "4s")
+    same = "async.data.id == event.data.id"
+    found = ctx.step.wait_for_event("before", event="e2e/early", if_exp=same, timeout="1m", lookback="run")
+    return [None if found is None else found.data["n"]]

@@ -109,6 +109,17 @@ def the_bus_is_a_second_entrance(world: World) -> None:
     assert f"not-{mark}" not in "".join(found)
 
 
+def a_wait_looks_back(world: World) -> None:
+    """At an event that came before the run waited for it."""
+    number = uuid.uuid4().hex
+    event_id = world.api.send("e2e/looks-back", {"id": number})
+    run = world.api.run_of(event_id, "e2e-looks-back")
+    world.api.send("e2e/early", {"id": "another", "n": 1})
+    world.api.send("e2e/early", {"id": number, "n": 2})
+    _waits(world, run["run_id"], "meanwhile")
+    assert world.api.completed(event_id, "e2e-looks-back") == [2]
+
+
 def the_package_is_whole(world: World) -> None:
     """All of the above ran with what the package holds and what Lambda's runtime brings: nothing of this machine's
     helped."""
