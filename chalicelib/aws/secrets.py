@@ -9,7 +9,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.dynamo import translate
 from chalicelib.core.signing import KeySet, parse_event_keys, parse_signing_keys
-from chalicelib.engine.logs import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
@@ -32,8 +31,4 @@ class SsmKeys:
         values = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
         event_keys, not_events = parse_event_keys(values.get(self._events, ""))
         signing_keys, not_signing = parse_signing_keys(values.get(self._signing, ""))
-        for name, count in ((self._events, not_events), (self._signing, not_signing)):
-            if count:
-                # Which ones is not told: a key with a slip in it is a secret all the same.
-                logger.warning("lines that are no keys were ignored", extra={"parameter": name, "count": count})
-        return KeySet(event_keys=event_keys, signing_keys=signing_keys)
+        return KeySet(event_keys, signing_keys, ignored=not_events + not_signing)

@@ -21,6 +21,8 @@ class KeySet:
 
     event_keys: tuple[str, ...] = ()
     signing_keys: tuple[str, ...] = ()
+    # Lines that are no keys.
+    ignored: int = 0
 
 
 def parse_event_keys(value: str) -> tuple[tuple[str, ...], int]:

@@ -65,4 +65,7 @@ class Keyring:
             logger.warning("the keys could not be read; those known stay in use", extra={"error": str(error)})
         else:
             self._read_ms = now
+            if self._known.ignored:
+                # Which ones is not told: a key with a slip in it is a secret all the same.
+                logger.warning("lines that are no keys were ignored", extra={"count": self._known.ignored})
         return self._known

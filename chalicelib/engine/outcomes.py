@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core import limits
-from chalicelib.core.calls import ErrorInfo, Opcode, Operation
+from chalicelib.core.calls import ErrorInfo, Opcode, Operation, Operations
 from chalicelib.core.retries import retry_at_ms
 from chalicelib.core.runs import Run
 from chalicelib.core.steps import Attempt, StepOutcome, StepPlan, StepRecord, StepStatus
@@ -68,3 +68,18 @@ def changed_kind(step: StepRecord) -> ErrorInfo:
         f"the step {step.plan.name!r} was registered as {step.plan.kind.value} and is now run: the code changed while "
         "the run was under way; give the new step another id",
     )
+
+
+def killed(what: str) -> ErrorInfo:
+    """The process ended whenever this was begun."""
+    times = limits.MAX_STARTS_WITHOUT_PROGRESS
+    return ErrorInfo.of(
+        "ExceededTimeOrMemory",
+        f"{what} exceeded time or memory: its process ended {times} times before anything was recorded",
+    )
+
+
+def unexpected(reply: Operations) -> ErrorInfo:
+    """An answer that no function gives."""
+    what = ", ".join(op.op.value for op in reply.ops) or "no operations"
+    return ErrorInfo.of("UnexpectedReply", f"the function answered with {what}, which means nothing here")

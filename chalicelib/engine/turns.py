@@ -14,7 +14,7 @@ from chalicelib.engine import function_errors, looking_back, settle, waking
 from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
-from chalicelib.engine.outcomes import gone_steps
+from chalicelib.engine.outcomes import gone_steps, killed, unexpected
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early
 
@@ -153,7 +153,7 @@ class _Turn:
         """Enter the function once. True: a step ended; False: nothing more to do now; None: the run has ended."""
         config = self._s.catalog.get(self._head.seed.fn_id)
         if self._starts > limits.MAX_STARTS_WITHOUT_PROGRESS + 1:
-            self._end(RunStatus.FAILED, error=_killed("the function's code outside of steps"))
+            self._end(RunStatus.FAILED, error=killed("the function's code outside of steps"))
             return None
         plan_only = self._starts > limits.MAX_STARTS_WITHOUT_PROGRESS
         max_attempts = limits.DEFAULT_RETRIES + 1 if config is None else config.max_attempts
@@ -192,7 +192,7 @@ class _Turn:
             case Operations():
                 unknown = [op for op in reply.ops if op.op is Opcode.STEP_NOT_FOUND]
                 if unknown or not reply.ops:
-                    self._end(RunStatus.FAILED, error=_unexpected(reply))
+                    self._end(RunStatus.FAILED, error=unexpected(reply))
                     return None
                 went_on = operator.carry_out(reply, max_attempts)
                 if operator.conflict is not None:
@@ -291,16 +291,3 @@ class _Turn:
             return
         logger.info("handed over to the queue", extra={"run_id": self._head.run_id})
         self._s.queues.send_work(TurnMessage(run_id=self._head.run_id, hop=self._message.hop + 1))
-
-
-def _killed(what: str) -> ErrorInfo:
-    times = limits.MAX_STARTS_WITHOUT_PROGRESS
-    return ErrorInfo.of(
-        "ExceededTimeOrMemory",
-        f"{what} exceeded time or memory: its process ended {times} times before anything was recorded",
-    )
-
-
-def _unexpected(reply: Operations) -> ErrorInfo:
-    what = ", ".join(op.op.value for op in reply.ops) or "no operations"
-    return ErrorInfo.of("UnexpectedReply", f"the function answered with {what}, which means nothing here")
