@@ -48,17 +48,15 @@ class DynamoSteps:
         item = self._dynamo.get(self._table, run_id, keys.step(step_id))
         return None if item is None else self._step(item)
 
-    def ended_plans(self, steps: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepPlan | None]:
+    def ended_plans(self, steps: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepPlan]:
         rows = self._dynamo.get_many(
             self._table, [(run_id, keys.step(step_id)) for run_id, step_id in steps], only="pk, sk, st, pl, pl_at"
         )
         found = {(str(item["pk"]), keys.step_id(item["sk"])): item for item in rows}
-        plans: dict[tuple[str, str], StepPlan | None] = {}
+        plans: dict[tuple[str, str], StepPlan] = {}
         for step in steps:
             item = found.get(step)
-            if item is None:
-                plans[step] = None
-            elif StepStatus(item["st"]).is_final:
+            if item is not None and StepStatus(item["st"]).is_final:
                 plans[step] = StepPlan.model_validate_json(self._payloads.read(item, "pl") or "")
         return plans
 

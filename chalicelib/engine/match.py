@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.errors import InfrastructureError
 from chalicelib.core.events import Event
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
@@ -14,7 +16,7 @@ from chalicelib.core.runs import Ending, RunStatus
 from chalicelib.core.steps import PauseKey, StepOutcome
 from chalicelib.engine import settle
 from chalicelib.engine.services import Services, logger
-from chalicelib.engine.side_by_side import side_by_side
+from chalicelib.engine.side_by_side import side_by_side, try_all
 from chalicelib.engine.waits import Expected, cause_of, resumption
 
 
@@ -67,6 +69,9 @@ def _exact_outcome(s: Services, pause: Pause, event: Event, now_ms: int) -> Step
     run = s.runs.load(pause.run_id)
     step = None if run is None else run.steps.get(pause.step_id or "")
     if run is None or step is None:
+        if s.runs.head(pause.run_id) is not None:
+            # Beside a transaction a query may show the row before the step.
+            raise InfrastructureError(f"the step that waits is not to be seen yet, of run {pause.run_id}")
         return None
     expected = Expected(run, step)
     choice = expected.choice(event) if expected.is_in_time(event) else None
@@ -76,28 +81,47 @@ def _exact_outcome(s: Services, pause: Pause, event: Event, now_ms: int) -> Step
 def _wake(s: Services, pauses: Sequence[Pause]) -> None:
     """Whoever ended a wait, this event or another, may have died before it sent the turn. So the turns come first:
     without the rows, a redelivery would not find the waits any more."""
-    by_step = {(pause.run_id, pause.step_id or ""): pause for pause in pauses}
-    over = s.runs.ended_plans(list(by_step))
+    over = s.runs.ended_plans(list(dict.fromkeys((pause.run_id, pause.step_id or "") for pause in pauses)))
     if not over:
         return
     s.queues.send_turns([TurnMessage(run_id=run_id) for run_id in dict.fromkeys(run_id for run_id, _ in over)])
     rows: list[PauseKey] = []
-    for step, plan in over.items():
-        rows += (by_step[step].key,) if plan is None else plan.pauses
+    for plan in over.values():
+        rows += plan.pauses
     s.pauses.remove(rows)
-    timers = [plan.timer for plan in over.values() if plan is not None and plan.timer is not None]
+    timers = [plan.timer for plan in over.values() if plan.timer is not None]
     if timers:
         s.timers.remove(timers)
 
 
 def cancel_all(s: Services, pauses: Sequence[Pause], event: Event) -> None:
-    """End the runs of these cancellations by the event, and settle them."""
-    side_by_side(lambda pause: cancel(s, pause.run_id, event, pause.key), pauses, s.settings.match_threads)
+    """End the runs of these cancellations by the event, side by side, and settle them one after the other: each is read
+    as a whole, which may be a large part of the memory there is."""
+    try_all(
+        lambda: side_by_side(lambda pause: _end_run(s, pause.run_id, event), pauses, s.settings.match_threads),
+        *(partial(_settle, s, pause.run_id, pause.key) for pause in pauses),
+    )
 
 
-def cancel(s: Services, run_id: str, event: Event, found_at: PauseKey | None = None) -> None:
-    """End the run because of this event, and settle it. The row by which it was found goes last: as long as anything is
-    left to do, a redelivery finds it."""
+def cancel(s: Services, run_id: str, event: Event) -> None:
+    """End the run because of this event, and settle it."""
+    _end_run(s, run_id, event)
+    settle.settle(s, run_id)
+
+
+def _settle(s: Services, run_id: str, found_at: PauseKey) -> None:
+    """Settle the run if it has ended. The row by which it was found goes last: as long as anything is left to do, a
+    redelivery finds it."""
+    head = s.runs.head(run_id)
+    if head is not None:
+        if head.ending is None:
+            return
+        if not head.settled:
+            settle.settle(s, run_id, found_at)
+    s.pauses.remove([found_at])
+
+
+def _end_run(s: Services, run_id: str, event: Event) -> None:
     now = s.clock.now_ms()
     effect = Effect(event_id=event.internal_id, kind=EffectKind.CANCELLED, run_id=run_id, at_ms=now)
     ending = Ending(
@@ -107,19 +131,15 @@ def cancel(s: Services, run_id: str, event: Event, found_at: PauseKey | None = N
         cause=cause_of(event),
     )
     head = s.runs.cancel_by(effect, ending)
-    if head is not None:
-        if head.ending is None:
-            return
-        if head.ending.cause is not None and head.ending.cause.id == event.internal_id:
-            logger.info(
-                "cancelled by event",
-                extra={
-                    "run_id": run_id,
-                    "function_id": head.seed.fn_id,
-                    "event_id": event.internal_id,
-                    "event_name": event.name,
-                },
-            )
-        settle.settle(s, run_id, found_at)
-    if found_at is not None:
-        s.pauses.remove([found_at])
+    if head is None or head.ending is None:
+        return
+    if head.ending.cause is not None and head.ending.cause.id == event.internal_id:
+        logger.info(
+            "cancelled by event",
+            extra={
+                "run_id": run_id,
+                "function_id": head.seed.fn_id,
+                "event_id": event.internal_id,
+                "event_name": event.name,
+            },
+        )

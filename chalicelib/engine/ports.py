@@ -133,9 +133,9 @@ class Runs(Protocol):
         """One step. Consistent."""
         ...
 
-    def ended_plans(self, steps: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepPlan | None]:
-        """Of these steps (run id and step id) those that have ended, with their plans, and those that are gone, with
-        none. Consistent."""
+    def ended_plans(self, steps: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StepPlan]:
+        """Of these steps (run id and step id) those that have ended, with their plans. One that is not to be seen may
+        be about to come: a batch of reads is no snapshot. Consistent item by item."""
         ...
 
     def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
