@@ -20,6 +20,7 @@ from chalicelib.sdk import (
     StepError,
     TriggerCron,
     TriggerEvent,
+    WaitFor,
     function,
 )
 from tests.faults.world import World
@@ -115,6 +116,45 @@ def two_waits(ctx: Context) -> list[Any]:
 def in_a_crowd(ctx: Context) -> Any:
     found = ctx.step.wait_for_event("the-wait", event="t/answer", if_exp=ctx.event.data.get("if"), timeout="24h")
     return None if found is None else found.data
+
+
+@function(fn_id="late-waiter", trigger=TriggerEvent(event="t/wait-late"), wait_lookback="run")
+def late_waiter(ctx: Context) -> list[Any]:
+    run(ctx, "before")
+    ctx.step.sleep("nap", "10m")
+    first = ctx.step.wait_for_event("first", event="t/answer", if_exp=SAME_USER, timeout="24h")
+    second = ctx.step.wait_for_event("second", event="t/answer", if_exp=SAME_USER, timeout="24h")
+    run(ctx, "after")
+    return [None if found is None else found.data["n"] for found in (first, second)]
+
+
+@function(fn_id="late-pair", trigger=TriggerEvent(event="t/wait-late"))
+def late_pair(ctx: Context) -> list[Any]:
+    ctx.step.sleep("nap", "10m")
+    found = ctx.group.parallel(
+        (
+            lambda: ctx.step.wait_for_event("left", event="t/answer", timeout="24h", lookback="1h"),
+            lambda: ctx.step.wait_for_event("right", event="t/answer", timeout="24h", lookback="1h"),
+        )
+    )
+    return [None if event is None else event.data["n"] for event in found]
+
+
+CHOICES = (WaitFor("t/answer", f"{SAME_USER} && async.data.n > 1"), WaitFor("t/stop"), WaitFor("t/answer", SAME_USER))
+
+
+@function(fn_id="chooser", trigger=TriggerEvent(event="t/choose"))
+def chooser(ctx: Context) -> Any:
+    found = ctx.step.wait_for_any("the-choice", CHOICES, timeout=ctx.event.data.get("for", "24h"))
+    run(ctx, "after")
+    return None if found is None else [found.index, found.event.data]
+
+
+@function(fn_id="late-chooser", trigger=TriggerEvent(event="t/choose"))
+def late_chooser(ctx: Context) -> Any:
+    ctx.step.sleep("nap", "10m")
+    found = ctx.step.wait_for_any("the-choice", CHOICES, timeout="20d", lookback="run")
+    return None if found is None else [found.index, found.event.data]
 
 
 @function(fn_id="bad-wait", trigger=TriggerEvent(event="t/bad-wait"))
@@ -280,6 +320,23 @@ def _crowd(then: str, *conditions: str | None) -> Callable[[World], None]:
     return script
 
 
+def _answers_before(trigger: str, *answers: int, after: int | None = None) -> Callable[[World], None]:
+    """Answers with these numbers come while the run sleeps, and one afterwards."""
+
+    def script(world: World) -> None:
+        world.send(trigger, USER)
+        for number in answers:
+            world.advance("10s")
+            world.send("t/answer", {**USER, "n": number})
+        world.advance("10s")
+        world.send("t/answer", {"user": "another", "n": 0})
+        world.advance("20m")
+        if after is not None:
+            world.send("t/answer", {**USER, "n": after})
+
+    return script
+
+
 def _overtaking(world: World) -> None:
     # Accepted after the trigger, processed before it.
     world.accept("t/cancellable", USER)
@@ -337,6 +394,13 @@ _ALL = (
         ends=("Completed",) * 4 + ("Running",) * 3,
     ),
     Scenario("many cancelled", (in_a_crowd,), _crowd("t/stop", *[None] * 5), ends=_CANCELLED * 5),
+    Scenario("look back", (late_waiter,), _answers_before("t/wait-late", 1, 2)),
+    Scenario("look back, then wait", (late_waiter,), _answers_before("t/wait-late", 1, after=2)),
+    Scenario("look back side by side", (late_pair,), _answers_before("t/wait-late", 1)),
+    Scenario("look back in small parts", (late_waiter,), _answers_before("t/wait-late", 1, 2), remaining_ms=10_000),
+    Scenario("first of several", (chooser,), _two("t/choose", {"name": "t/answer", "data": {**USER, "n": 2}})),
+    Scenario("first of several, times out", (chooser,), _send("t/choose", {**USER, "for": "10m"}, then="20m")),
+    Scenario("first of several, before", (late_chooser,), _answers_before("t/choose", 2, 1)),
     Scenario("bad expression", (bad_wait,), _send("t/bad-wait")),
     Scenario(
         "cancel waiting", (cancellable,), _two("t/cancellable", {"name": "t/stop", "data": USER}), ends=_CANCELLED
