@@ -132,6 +132,18 @@ def test_a_page_between_positions_the_wrong_way_round_is_empty(world: World) -> 
         assert world.room.events.page(name, after=after, before=before, limit=5) == EventPage(records=())
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_events_of_a_name_are_read_one_by_one_between_two_positions(world: World, newest_first: bool) -> None:
+    name = world.name()
+    records = put_at(world, name, *(NOW_MS + number for number in range(130)))
+    positions = [ids.event_position(record.event.internal_id, record.event.received_at_ms) for record in records]
+
+    found = world.room.events.between(name, after=positions[2], before=positions[-2], newest_first=newest_first)
+    expected = records[3:-2]
+    assert list(found) == (expected[::-1] if newest_first else expected)
+    assert list(world.room.events.between(name, after=LAST, before=FIRST, newest_first=newest_first)) == []
+
+
 def test_names_that_share_a_partition_do_not_see_each_other(world: World) -> None:
     one, other = _colliding(world)
     mine = put_at(world, one, NOW_MS, NOW_MS + 2)

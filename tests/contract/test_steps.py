@@ -360,3 +360,35 @@ def test_a_step_s_lease_is_given_back_by_its_owner_alone(world: World) -> None:
     assert (stored(world, run_id).lease_until_ms, stored(world, run_id).starts) == (None, 0)
     assert lease(world, run_id, OTHER).granted
     world.room.runs.drop_step_lease(world.new(), STEP, ME)
+
+
+# looking back
+
+
+def looking(before: str) -> StepRecord:
+    return build.waiting(lookback="run", accept_after_us=1).model_copy(update={"look_before": before})
+
+
+def test_a_wait_keeps_how_far_it_has_looked_back_until_it_has(world: World) -> None:
+    run_id = build.run(world, leased=ME)
+    world.room.runs.register(run_id, ME, looking("3"), (), NOW_MS)
+    assert stored(world, run_id).is_looking_back
+
+    assert world.room.runs.look_on(run_id, STEP, was="3", now="2").look_before == "2"
+    # Another turn had begun where the first one did, and comes later.
+    assert world.room.runs.look_on(run_id, STEP, was="3", now="1").look_before == "2"
+    assert same(world.room.runs.look_on(run_id, STEP, was="2", now=None), stored(world, run_id))
+
+    assert not stored(world, run_id).is_looking_back
+    assert world.room.runs.look_on(run_id, STEP, was="2", now="1").look_before is None
+
+
+def test_a_wait_that_has_ended_looks_back_no_further(world: World) -> None:
+    run_id = build.run(world, leased=ME)
+    world.room.runs.register(run_id, ME, looking("3"), (), NOW_MS)
+    ended = world.room.runs.complete(run_id, STEP, build.outcome())
+
+    assert same(world.room.runs.look_on(run_id, STEP, was="3", now="2"), ended)
+    assert not stored(world, run_id).is_looking_back
+    with pytest.raises(LeaseLost):
+        world.room.runs.look_on(world.new(), STEP, was="3", now=None)
