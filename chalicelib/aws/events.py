@@ -194,18 +194,31 @@ class DynamoEvents:
         return record if is_here else None
 
     def _rows(self, partition: str, after: str, before: str, newest_first: bool, page_size: int) -> Iterator[Item]:
-        rows = self._dynamo.query(
-            self._table,
-            "pk = :pk AND sk BETWEEN :after AND :before",
-            {"pk": partition, "after": after, "before": before},
-            forward=not newest_first,
-            page_size=page_size,
-        )
-        for item in rows:
-            if item["sk"] in (after, before) or not ids.is_ulid(item["sk"]):
-                continue
-            if not item.get("pointed", False):  # Else it is found by its pointer.
-                yield item
+        low: str | None = after
+        high: str | None = before
+        while low is not None and high is not None:
+            rows = self._dynamo.query(
+                self._table,
+                "pk = :pk AND sk BETWEEN :low AND :high",
+                {"pk": partition, "low": low, "high": high},
+                forward=not newest_first,
+                page_size=page_size,
+            )
+            touched, reached = 0, None
+            for item in rows:
+                if ids.is_ulid(item["sk"]):
+                    touched = 0
+                    # One that is pointed to is found by its pointer.
+                    if item["sk"] not in (after, before) and not item.get("pointed", False):
+                        yield item
+                    continue
+                touched += 1
+                if touched >= page_size:
+                    reached = str(item["sk"])
+                    break
+            # An event may have touched a hundred thousand runs: the rest of their rows is jumped over.
+            first, last = (None, None) if reached is None else keys.all_effects(reached)
+            low, high = (low, first) if newest_first else (last, high)
 
 
 def _position(record: EventRecord) -> str:

@@ -65,6 +65,12 @@ def effects(internal_id: str, kind: str) -> tuple[str, str]:
     return f"{internal_id}#{kind}#", f"{internal_id}#{kind}#~"
 
 
+def all_effects(effect_row: str) -> tuple[str, str]:
+    """Between what all effects of that event lie."""
+    internal_id = effect_row.split("#", 1)[0]
+    return f"{internal_id}#", f"{internal_id}#~"
+
+
 # Right behind a row: below whatever characters the rows have.
 BEHIND: Final = "!"
 

@@ -11,6 +11,7 @@ from chalicelib.core.records import EventPage, EventRecord, Start
 from tests.contract import build
 from tests.contract.conftest import NOW_MS, World
 
+ME = build.owner()
 FIRST, LAST = ids.position(0), ids.position(NOW_MS * 2)
 
 
@@ -172,6 +173,31 @@ def test_what_an_event_touched_is_not_taken_for_an_event(world: World) -> None:
     assert walk(world, name, 5, False) == [record]
     assert build.effects(world, record.event.internal_id) == [build.cancelled(record.event, run_id)]
     assert build.effects(world, world.new()) == []
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_what_an_event_touched_is_jumped_over(world: World, newest_first: bool) -> None:
+    name, crowd = world.name(), 120
+    records = put_at(world, name, *(NOW_MS + number for number in range(9)))
+    _touch(world, records[4], crowd)
+    read: list[int] = []
+    fresh = world.again()
+    world.session.register("after-call.dynamodb.Query", lambda **call: read.append(call["parsed"]["ScannedCount"]))
+
+    found = list(fresh.events.between(name, after=FIRST, before=LAST, newest_first=newest_first))
+
+    assert found == (records[::-1] if newest_first else records)
+    # At most a page of them, and what came with its last one.
+    assert sum(read) < len(records) + crowd / 2
+    assert walk(world, name, 2, newest_first) == found
+
+
+def _touch(world: World, record: EventRecord, runs: int) -> None:
+    """As if the event had resumed so many runs."""
+    for _ in range(runs):
+        run_id = build.run(world, leased=ME)
+        world.room.runs.register(run_id, ME, build.waiting(), (), NOW_MS)
+        world.room.runs.resume(build.resumed(record.event, run_id), build.outcome())
 
 
 # claim_id

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chalicelib.core import ids
+from chalicelib.core.messages import LookBackMessage
 from chalicelib.sdk import Cancel, Context, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
-from tests.scenarios.insides import items
+from tests.scenarios.insides import items, replace_services
 
 SAME_CART = "async.data.cart == event.data.cart"
 
@@ -233,3 +236,39 @@ def test_an_event_that_both_starts_and_cancels() -> None:
             ("Cancelled", None),
             ("Completed", "abc"),
         ]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_start_that_comes_late_looks_back_in_several_messages(is_there: bool) -> None:
+    with start_stepwell([reminder]) as kit:
+        kit.send_only("cart.left", {"cart": 1})
+        trigger = kit.pump.hold("events")
+        kit.send([{"name": "order", "data": {"cart": 2}} for _ in range(8)])
+        if is_there:
+            kit.send("cart.emptied", {"cart": 1})
+        settings = replace(kit.platform.services.settings, look_back_per_start=3)
+        replace_services(kit, settings=settings)
+
+        assert kit.pump.deliver("events", trigger)
+        assert kit.only_run().status == "Queued"
+        before = kit.pump.deliveries
+        kit.drain()
+
+        assert kit.pump.deliveries - before >= 2
+        assert kit.only_run().status == ("Cancelled" if is_there else "Running")
+        kit.advance("2d")
+        assert [row for row in items(kit, "pauses") if "pause" in row] == []
+
+
+def test_looking_back_for_a_run_that_has_begun_or_ended_meanwhile_changes_nothing() -> None:
+    with start_stepwell([reminder]) as kit:
+        kit.send("cart.left", {"cart": 1})
+        run_id = kit.only_run().run_id
+        message = LookBackMessage(run_id=run_id, name="order", position=ids.position(0))
+        for _ in range(2):
+            kit.platform.services.queues.send_events([message])
+            kit.drain()
+            kit.advance("2d")
+
+        assert kit.only_run().output == "reminded"
+        assert kit.only_run().history.count("run.started") == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.sdk import Context, Event, Function, StepError, TriggerEvent, function
+from chalicelib.sdk import Context, Event, Function, InvalidFunction, StepError, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
 from tests.scenarios.insides import Died, items, replace_services
 
@@ -513,3 +513,16 @@ def test_a_turn_that_dies_before_it_looks_back_is_made_up_for() -> None:
         kit.advance("10m")
         assert kit.only_run().output == [1]
         assert is_clean(kit)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("run", "run"), ("1h30m", "1h30m"), (60_000, "1m"), (timedelta(days=2), "2d"), (None, None)]
+)
+def test_the_default_is_part_of_a_function_s_configuration(given: Lookback, kept: str | None) -> None:
+    assert sleeper(None, wait_lookback=given).config.wait_lookback == kept
+
+
+@pytest.mark.parametrize("given", ["runs", -1, "400d", [], True])
+def test_a_default_that_cannot_be_used_is_told_where_the_function_is_written(given: Lookback) -> None:
+    with pytest.raises(InvalidFunction, match=r"function 'sleeper': wait_lookback: "):
+        sleeper(None, wait_lookback=given)

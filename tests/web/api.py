@@ -48,6 +48,7 @@ def count(_ctx: Context) -> int:
 
 @function(
     fn_id="report",
+    wait_lookback="run",
     trigger=[
         TriggerCron(cron="TZ=Europe/Berlin 0 9 * * 1"),
         TriggerCron(cron="0 0 29 2 *"),

@@ -32,6 +32,10 @@ def test_schedules_tell_when_they_are_due_next(api: Api) -> None:
     assert event == {"event": "demo/report"}
 
 
+def test_a_function_tells_how_far_its_waits_look_back(api: Api) -> None:
+    assert api.data("/v1/functions/report")["wait_lookback"] == "run"
+
+
 def test_a_function_that_is_not_there(api: Api) -> None:
     for path in ("nobody", "%2F", "greet%00"):
         answer = api.get(f"/v1/functions/{path}")
