@@ -32,7 +32,7 @@ dev-reset: $(READY) ## Forget the local cloud's state
 	@$(PY) -m infra.local reset
 
 test: $(READY) ## Run the tests (ARGS="-k name" for some)
-	@$(PY) -m pytest -q -n auto --dist loadfile $(ARGS)
+	@$(PY) -m pytest -q -n auto $(ARGS)
 
 check: lint types template test ## Everything that must be green: format, lint, types, template, tests
 
