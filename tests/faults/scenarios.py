@@ -7,7 +7,7 @@ else a redelivered turn would find it due by the clock, and nobody would notice 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -309,13 +309,14 @@ def _wait_twice(world: World) -> None:
         world.send("t/answer", {**USER, "n": number})
 
 
-def _crowd(then: str, *conditions: str | None) -> Callable[[World], None]:
-    """A run for each condition; then an event that meets, or ends, all of them."""
+def _crowd(then: str, *conditions: str | None, numbers: Sequence[int] = (1,)) -> Callable[[World], None]:
+    """A run for each condition; then, for each number, an event that meets or ends those whose condition holds."""
 
     def script(world: World) -> None:
         world.send([{"name": "t/crowd", "data": {**USER, "if": condition}} for condition in conditions])
-        world.advance("10s")
-        world.send(then, {**USER, "n": 1})
+        for number in numbers:
+            world.advance("10s")
+            world.send(then, {**USER, "n": number})
 
     return script
 
@@ -389,9 +390,9 @@ _ALL = (
     Scenario(
         "waits without a key",
         (in_a_crowd,),
-        _crowd("t/answer", *["async.data.n > 7"] * 3, *["async.data.n < 7"] * 2, None, None),
-        open_runs=3,
-        ends=("Completed",) * 4 + ("Running",) * 3,
+        # The second event ends the rest: a timer that a fault leaves behind is seen to do no harm only when all end.
+        _crowd("t/answer", *["async.data.n > 7"] * 3, *["async.data.n < 7"] * 2, None, None, numbers=(1, 9)),
+        ends=("Completed",) * 7,
     ),
     Scenario("many cancelled", (in_a_crowd,), _crowd("t/stop", *[None] * 5), ends=_CANCELLED * 5),
     Scenario("look back", (late_waiter,), _answers_before("t/wait-late", 1, 2)),
