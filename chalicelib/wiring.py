@@ -16,6 +16,7 @@ from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
 from chalicelib.core.errors import UserError
 from chalicelib.core.functions import FunctionConfig
+from chalicelib.drivers.dispatch import AppDriver, Dispatcher
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
@@ -100,14 +101,17 @@ def build(
     furnished = room or furnish(
         names(config), lambda: stamp_s(held[0], clock.now_ms()), session, threads=config.match_threads
     )
+    catalog = RegisteredFunctions(found)
+    in_process = InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock)
+    app_drivers: dict[str, AppDriver] = {}
     services = Services(
         events=furnished.events,
         runs=furnished.runs,
         pauses=furnished.pauses,
         timers=furnished.timers,
         queues=furnished.queues,
-        catalog=RegisteredFunctions(found),
-        driver=InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock),
+        catalog=catalog,
+        driver=Dispatcher(catalog, in_process, app_drivers),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
         metrics=metrics,

@@ -48,6 +48,11 @@ class CallRequest:
 
     `target` is the hashed id of the planned step to run, if the call is for one. With `plan_only` the function's
     next step is reported as planned instead of being run.
+
+    What apps on an SDK are told besides: `stack`, the ids of the ended steps in the order in which they ended;
+    `has_planned`, whether steps of the run were planned, so that the next single one must be, too; `queue_item_id`,
+    which names this delivery's lease (core.runs.Owner), so that a checkpoint can be held against it; `deadline_ms`,
+    when the invocation ends that makes the call.
     """
 
     run_id: str
@@ -58,6 +63,10 @@ class CallRequest:
     steps: dict[str, Memo]
     target: str | None = None
     plan_only: bool = False
+    stack: tuple[str, ...] = ()
+    has_planned: bool = False
+    queue_item_id: str = ""
+    deadline_ms: int | None = None
 
 
 class Opcode(StrEnum):
@@ -70,7 +79,12 @@ class Opcode(StrEnum):
     STEP_NOT_FOUND = "StepNotFound"
     SLEEP = "Sleep"
     WAIT_FOR_EVENT = "WaitForEvent"
+    WAIT_FOR_SIGNAL = "WaitForSignal"
     INVOKE_FUNCTION = "InvokeFunction"
+    AI_GATEWAY = "AIGateway"
+    GATEWAY = "Gateway"
+    RUN_COMPLETE = "RunComplete"
+    DISCOVERY_REQUEST = "DiscoveryRequest"
 
 
 class Awaited(BaseModel):
@@ -113,6 +127,27 @@ class InvokeOptions(BaseModel):
     timeout_ms: int = limits.DEFAULT_INVOKE_TIMEOUT_MS
 
 
+class SignalOptions(BaseModel):
+    """A wait for a signal. Of several waits for one signal, the first stays; with `replaces`, the last does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    signal: str = Field(min_length=1, max_length=limits.MAX_SIGNAL_CHARS)
+    timeout_ms: int = limits.DEFAULT_INVOKE_TIMEOUT_MS
+    replaces: bool = False
+
+
+class GatewayOptions(BaseModel):
+    """An HTTP request that Stepwell makes for a step, so that no process of the app waits for its answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    method: str = "POST"
+    headers: dict[str, str] = Field(default_factory=dict)
+    body: str = ""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One opcode of a reply.
@@ -130,6 +165,8 @@ class Operation:
     sleep_until_ms: int | None = None
     wait: WaitOptions | None = None
     invoke: InvokeOptions | None = None
+    signal: SignalOptions | None = None
+    gateway: GatewayOptions | None = None
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
     size_bytes: int = 0

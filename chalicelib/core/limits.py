@@ -35,6 +35,7 @@ MAX_CHOICES: Final = 10
 # Of the events that resumed a run before a wait, so many are listed in each row of the wait; else the step lists them.
 MAX_SPENT_LISTED: Final = 100
 DEFAULT_INVOKE_TIMEOUT_MS: Final = 365 * DAY_MS
+MAX_SIGNAL_CHARS: Final = 512
 MAX_CANCELS: Final = 5
 MAX_TRIGGERS: Final = 10
 

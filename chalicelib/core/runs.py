@@ -33,6 +33,11 @@ class Owner(BaseModel):
     message_id: str
     nonce: str
 
+    @property
+    def queue_item_id(self) -> str:
+        """How an app on an SDK names the delivery that calls it."""
+        return f"{self.message_id}.{self.nonce}"
+
 
 class Invoker(BaseModel):
     """The step of another run that waits for this one. Its name serves if the answer comes before the step is recorded

@@ -182,6 +182,17 @@ def ended(steps: dict[str, StepRecord]) -> dict[str, Memo]:
     return {key: step.memo for key, step in steps.items() if step.status.is_final and key != FUNCTION_ENTRY}
 
 
+def completion_order(steps: dict[str, StepRecord]) -> tuple[str, ...]:
+    """The ids of the steps that ended, in the order in which they did."""
+    final = [step for key, step in steps.items() if step.outcome is not None and key != FUNCTION_ENTRY]
+    return tuple(step.id for step in sorted(final, key=_ended_at))
+
+
+def _ended_at(step: StepRecord) -> tuple[int, int]:
+    assert step.outcome is not None
+    return step.outcome.ended_at_ms, step.plan.nth
+
+
 def in_order(steps: Iterable[StepRecord]) -> list[StepRecord]:
     """Steps in the order in which they began."""
     return sorted(steps, key=lambda step: (step.plan.started_at_ms, step.plan.nth))

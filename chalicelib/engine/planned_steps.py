@@ -11,7 +11,7 @@ from chalicelib.core.errors import Deferred, InfrastructureError
 from chalicelib.core.messages import PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Owner, Run
-from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, ended
+from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, completion_order, ended
 from chalicelib.engine import metrics, settle
 from chalicelib.engine.expiry import stamped
 from chalicelib.engine.logs import ids_logged
@@ -53,7 +53,7 @@ def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Deliv
         _send_attempt(s, message, step)
         return
     try:
-        _run_step(s, run, message, step)
+        _run_step(s, run, message, step, owner, delivery)
     except Exception:
         _give_back(s, message, owner)
         raise
@@ -78,7 +78,9 @@ def _lease(s: Services, run: Run, message: PlannedStepMessage, owner: Owner, del
     return None
 
 
-def _run_step(s: Services, run: Run, message: PlannedStepMessage, step: StepRecord) -> None:
+def _run_step(
+    s: Services, run: Run, message: PlannedStepMessage, step: StepRecord, owner: Owner, delivery: Delivery
+) -> None:
     config = s.catalog.get(run.head.seed.fn_id)
     max_attempts = limits.DEFAULT_RETRIES + 1 if config is None else config.max_attempts
     now = s.clock.now_ms()
@@ -94,6 +96,10 @@ def _run_step(s: Services, run: Run, message: PlannedStepMessage, step: StepReco
                 event=run.event,
                 steps=ended(run.steps),
                 target=step.id,
+                stack=completion_order(run.steps),
+                has_planned=True,
+                queue_item_id=owner.queue_item_id,
+                deadline_ms=delivery.deadline_ms,
             )
         )
         found = _operation(reply, step, now)

@@ -9,7 +9,7 @@ from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
-from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, count, ended, progress_mark
+from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, completion_order, count, ended, progress_mark
 from chalicelib.engine import function_errors, looking_back, settle, waking
 from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.logs import ids_logged
@@ -165,6 +165,10 @@ class _Turn:
             event=self._run.event,
             steps=ended(self._run.steps),
             plan_only=plan_only,
+            stack=completion_order(self._run.steps),
+            has_planned=any(step.plan.planned for step in self._run.steps.values()),
+            queue_item_id=self._owner.queue_item_id,
+            deadline_ms=self._deadline_ms,
         )
         started_at_ms = self._s.clock.now_ms()
         reply = self._s.driver.call(request)
