@@ -10,7 +10,7 @@ ARGS ?=
 STAGE ?= dev
 # Deploying packages for Lambda, and so needs a Python that Lambda has; this file holds the way to it.
 DEPLOY_READY := .venv-deploy/.python
-# The end-to-end tests deploy, too; where .venv has too old a Python they have an environment of their own.
+# The end-to-end tests and the benchmark of cold starts deploy, too; where .venv has too old a Python they have an environment of their own.
 E2E_VENV := .venv-e2e
 
 # What a Python must bring along to make the environment. Version managers put commands on the path that exist
@@ -47,7 +47,7 @@ template: $(READY) ## The CloudFormation template (cfn-lint)
 	@$(VENV)/bin/cfn-lint infra/template.yaml && echo "infra/template.yaml: no findings"
 
 e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (ARGS="--only killed")
-	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) $(ARGS)
+	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.e2e $(ARGS)
 
 crash: $(READY) ## Crash every scenario before and after each call to AWS
 	@$(PY) -m tests.faults.crash
@@ -70,8 +70,8 @@ bench-match: $(READY) ## Print what it costs to find a run among a million that 
 bench-cost: $(READY) ## Print what a run and an idle month cost, by list prices
 	@$(PY) -m tests.bench.cost
 
-bench-cold: $(DEPLOY_READY) ## Print how soon a deployed handler is ready, and how large the package is
-	@"$$(cat $(DEPLOY_READY))" -m tests.bench.cold
+bench-cold: $(READY) ## Print how soon a deployed handler is ready, and how large the package is
+	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.bench.cold
 
 infra: $(READY) ## Tables, queues, bus, alarms and keys of a stage in AWS (STAGE=dev)
 	@$(PY) -m infra.deploy infra --stage "$(STAGE)" $(ARGS)

@@ -55,18 +55,21 @@ class DynamoLooking:
 
     def sample_runs(self, pages: int) -> RunSample:
         statuses: Counter[RunStatus] = Counter()
+        queued: list[int] = []
         looked_at = stalled = 0
         after = None
         for _ in range(pages):
             scanned = self._dynamo.scan_page(self._runs, after, _PAGE_ITEMS, "sk = :head", head=keys.HEAD)
             looked_at += scanned.looked_at
             statuses.update(_status(item) for item in scanned.items)
+            queued += [_created_at_ms(item) for item in scanned.items if _status(item) is RunStatus.QUEUED]
             stalled += sum("stalled" in item and "st" not in item for item in scanned.items)
             after = scanned.following
             if after is None:
                 break
         total = looked_at if after is None else self._dynamo.count_items(self._runs)
-        return RunSample(dict(statuses), stalled, looked_at, total, is_complete=after is None)
+        oldest = min(queued, default=None)
+        return RunSample(dict(statuses), oldest, stalled, looked_at, total, is_complete=after is None)
 
     def sample_pauses(self, pages: int) -> PauseSample:
         rows: list[Pause] = []
@@ -87,3 +90,7 @@ def _status(item: Item) -> RunStatus:
     if "st" in item:
         return RunStatus(item["st"])
     return RunStatus.RUNNING if "begun" in item else RunStatus.QUEUED
+
+
+def _created_at_ms(item: Item) -> int:
+    return int(json.loads(item["seed"])["created_at_ms"])

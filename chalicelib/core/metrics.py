@@ -73,6 +73,7 @@ class Metric(StrEnum):
     )
 
     WORK_AGE = "WorkAge", Unit.MILLISECONDS, "from the time a work message was due until it was handled first"
+    REQUESTS_FAILED = "RequestsFailed", Unit.COUNT, "requests that the API answered with a fault of ours (500, 503)"
     DELIVERIES_FAILED = "DeliveriesFailed", Unit.COUNT, "messages that a fault sent back to their queue"
     DEAD_LETTERED = "DeadLettered", Unit.COUNT, "messages that failed in their last delivery"
 

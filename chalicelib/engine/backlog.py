@@ -33,11 +33,13 @@ _NOT_REACHED = "CloudWatch could not be asked for ages"
 def backlog(s: Services, looking: Looking, ages: Ages) -> dict[str, Any]:
     """Bounded in what it reads; nothing is written."""
     depths = {queue: s.queues.depth(queue) for queue in QueueName}
-    oldest, note = _oldest(ages, s.clock.now_ms())
-    sample = looking.sample_runs(_SAMPLE_PAGES)
-    runs = _runs(s, sample)
+    now = s.clock.now_ms()
+    oldest, note = _oldest(ages, now)
+    runs, oldest_start_ms = _runs(s, looking.sample_runs(_SAMPLE_PAGES))
     stages = _queue_stages(depths, oldest)
-    stages.insert(3, _stage("starts", "runs created that have not begun", runs["by_status"][RunStatus.QUEUED.value]))
+    age_s = None if oldest_start_ms is None else max(0, now - oldest_start_ms) // 1000
+    queued = runs["by_status"][RunStatus.QUEUED.value]
+    stages.insert(3, _stage("starts", "runs created that have not begun", queued, age_s))
     stages.append(_stage("timers", "sleeps and time-outs due within an hour", _timers_due(s)))
     return {"stages": stages, "runs": runs, "waits": _waits(looking), "notes": [_ONE_DELIVERY, note]}
 
@@ -90,7 +92,9 @@ def _timers_due(s: Services) -> dict[str, Any]:
     return _figure(count, approximate=not is_all)
 
 
-def _runs(s: Services, sample: RunSample) -> dict[str, Any]:
+def _runs(s: Services, sample: RunSample) -> tuple[dict[str, Any], int | None]:
+    """What runs are doing, and when the oldest that has not begun was created."""
+    oldest_ms = sample.oldest_queued_ms
     scale = Scale(sample.looked_at, sample.total, sample.is_complete)
     by_status = {
         status.value: _figure(scale.of(sample.by_status.get(status, 0)), approximate=not scale.is_complete)
@@ -104,7 +108,9 @@ def _runs(s: Services, sample: RunSample) -> dict[str, Any]:
             by_status[status.value] = _figure(counts[status], approximate=False)
         is_stalled = [head for head in open_heads if head.stalled is not None and head.ending is None]
         stalled = _figure(len(is_stalled), approximate=False)
-    return {"by_status": by_status, "stalled": stalled, "sample": _sample(scale)}
+        queued = [head.seed.created_at_ms for head in open_heads if head.status is RunStatus.QUEUED]
+        oldest_ms = min(queued, default=None)
+    return {"by_status": by_status, "stalled": stalled, "sample": _sample(scale)}, oldest_ms
 
 
 def _open_heads(s: Services) -> list[RunHead] | None:

@@ -67,9 +67,13 @@ class DeadLetters(Protocol):
 
 @dataclass(frozen=True)
 class RunSample:
-    """Some of the runs: `looked_at` of the table's `total` items, of which some are heads of runs."""
+    """Some of the runs: `looked_at` of the table's `total` items, of which some are heads of runs.
+
+    `oldest_queued_ms`: when the oldest of those that have not begun was created.
+    """
 
     by_status: Mapping[RunStatus, int]
+    oldest_queued_ms: int | None
     stalled: int
     looked_at: int
     total: int

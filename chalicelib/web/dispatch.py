@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from chalice.app import Response
 
+from chalicelib.core.metrics import Metric
 from chalicelib.web.errors import answer_to
 from chalicelib.web.table import Route
 
@@ -21,6 +22,16 @@ def platform() -> Platform:
     from chalicelib import wiring
 
     return wiring.platform()
+
+
+def count_fault() -> None:
+    """A request was answered with a fault of ours. Lambda takes the answer for a success and counts no error."""
+    try:
+        p = platform()
+    except Exception:
+        return  # Without a platform no function of the queues can begin: Lambda counts their errors.
+    with p.invocation():
+        p.metrics.count(Metric.REQUESTS_FAILED)
 
 
 def load_view(route: Route) -> Any:

@@ -25,6 +25,8 @@ class Gate:
             response = self._refusal(request) or _in_our_shape(get_response(request))
         except Exception as error:
             response = answer_to(error, request)
+        if response.status_code >= 500:
+            dispatch.count_fault()
         if self._origin is not None:
             # A refusal, too, is to be read by the page that asked.
             response.headers.setdefault("Access-Control-Allow-Origin", self._origin)

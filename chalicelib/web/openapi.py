@@ -101,7 +101,11 @@ def _operation(route: Route) -> dict[str, Any]:
         schema = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 5000}]}
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schema}, "application/x-www-form-urlencoded": {"schema": one}},
+            "content": {
+                "application/json": {"schema": schema},
+                "application/x-www-form-urlencoded": {"schema": one},
+                "text/plain": {"schema": {"type": "string", "description": "The same JSON, as text."}},
+            },
         }
     return operation
 

@@ -135,10 +135,15 @@ def _true_record(stage: Stage) -> Inventory:
 
 
 def check(stage: Stage) -> bool:
-    """What AWS really has; whether all is as it must be."""
+    """What AWS really has, and where; whether all is as it must be."""
     stage.terminal.step(f"What AWS has of stage {stage.name}")
-    problems = _judged(stage, stage.outputs(), patient=False)
+    outputs = stage.outputs()
+    problems = _judged(stage, outputs, patient=False)
     _tell(stage.terminal, problems)
+    api = record.api_id(record.true_to(record.read(stage.project, stage.name), stage.inventory(), stage.name))
+    if api:
+        at = chalice_config.stage_entry(stage.settings, outputs)["api_gateway_stage"]
+        stage.terminal.detail(f"address: {smoke.address(stage.account, api, at)}")
     return not problems
 
 

@@ -49,8 +49,12 @@ def check(document: object) -> Policy:
     statements = [found] if isinstance(found, dict) else found
     if not isinstance(statements, list):
         raise PolicyError(f'{PATH}: "Statement" must be a list of statements')
+    numbers: dict[str, int] = {}
     for number, statement in enumerate(statements, start=1):
         problem = _problem(statement)
+        if problem is None and (sid := statement.get("Sid")) is not None:
+            first = numbers.setdefault(sid, number)
+            problem = None if first == number else f'the "Sid" {sid!r} is that of statement {first}, too'
         if problem is not None:
             raise PolicyError(f"{PATH}, statement {number}: {problem}")
     return {"Version": _VERSION, "Statement": statements}

@@ -14,16 +14,19 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from infra.deploy import bucket, drift, facts, inventory, mappings, record
+from infra.deploy import bucket, commands, drift, facts, inventory, mappings, record
 from infra.deploy.account import Account
+from infra.deploy.commands import Stage
 from infra.deploy.destroy import Destroyer, forget_stage
 from infra.deploy.facts import TableFacts
+from infra.deploy.problems import DeployError
 from infra.deploy.settings import StageSettings, load
 from infra.deploy.terminal import Terminal
 from infra.local import cloud
 from infra.local.settings import ACCOUNT, REGION
 
 pytestmark = pytest.mark.ministack
+_A_STACK = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
 
 
 @pytest.fixture
@@ -214,6 +217,30 @@ def test_data_is_kept_unless_told_otherwise(
     work.run(delete_data=False)
     assert work.left == []
     assert all(seen(account, table).status == "ACTIVE" for table in tables.values())
+
+
+def test_whoever_types_another_name_destroys_nothing_and_whoever_types_it_does(
+    account: Account, stage: str, tables: dict[str, str], tmp_path: Path
+) -> None:
+    account.client("cloudformation").create_stack(StackName=f"stepwell-{stage}", TemplateBody=_A_STACK)
+    asked, out = [], io.StringIO()
+
+    def answering(answer: str) -> Stage:
+        def ask(question: str) -> str:
+            asked.append(question)
+            return answer
+
+        return Stage(account, settings(stage), tmp_path, Terminal(out=out, ask=ask))
+
+    for wrong in ("", "yes", stage[:-1], stage.upper()):
+        with pytest.raises(DeployError, match="nothing was deleted"):
+            commands.destroy(answering(wrong), delete_data=True, yes=False, again="make destroy")
+    assert all(seen(account, table).status == "ACTIVE" for table in tables.values())
+    assert f"DELETED  tables: stepwell-{stage}-events" in out.getvalue()
+    assert all(stage in question for question in asked)
+
+    assert commands.destroy(answering(f"{stage}\n"), delete_data=True, yes=False, again="make destroy")
+    assert Destroyer(account, stage, tmp_path, Terminal(out=out)).data() == []
 
 
 def test_forgetting_a_stage_twice_changes_nothing(tmp_path: Path) -> None:

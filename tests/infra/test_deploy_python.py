@@ -13,7 +13,8 @@ from infra.deploy import wheels
 from infra.deploy.problems import DeployError
 from infra.deploy.terminal import Terminal
 
-FIND = Path(__file__).resolve().parents[2] / "infra" / "python" / "find.sh"
+PROJECT = Path(__file__).resolve().parents[2]
+FIND = PROJECT / "infra" / "python" / "find.sh"
 RUNTIMES = ["nodejs24.x", "python3.9", "python3.11", "python3.12", "python3.13", "python3.14"]
 
 
@@ -72,6 +73,31 @@ def test_when_there_is_none_it_says_what_to_install(tmp_path: Path) -> None:
     found = find(tmp_path)
     assert (found.returncode, found.stdout) == (1, "")
     assert "Deploying needs Python 3.12, 3.13 or 3.14" in found.stderr
+
+
+def test_what_deploys_into_the_emulator_is_skipped_with_words_where_there_is_none(tmp_path: Path) -> None:
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    find(tmp_path)  # Puts commands there that fail.
+    ran = subprocess.run(
+        ["sh", "tests/e2e/run.sh", "missing", str(tmp_path / "environment"), "tests.bench.cold"],
+        cwd=PROJECT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0
+    assert "tests.bench.cold skipped: without such a Python nothing can be deployed" in ran.stdout
+    assert "Deploying needs Python 3.12, 3.13 or 3.14" in ran.stderr
+    assert not (tmp_path / "environment").exists()
+
+
+def test_nothing_of_the_tests_is_run_in_the_environment_of_a_deployment() -> None:
+    """There is no emulator in it, and no boto3."""
+    lines = (PROJECT / "Makefile").read_text(encoding="utf-8").splitlines()
+    assert any("DEPLOY_READY" in line and "-m infra.deploy" in line for line in lines)
+    assert not [line for line in lines if "DEPLOY_READY" in line and "-m tests." in line]
 
 
 def test_a_python_of_this_machine_is_found_for_real() -> None:

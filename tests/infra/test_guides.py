@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from chalicelib.core.metrics import Metric
 from infra.local.settings import PROJECT, TEMPLATE
 
 GUIDE = (PROJECT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -21,6 +22,13 @@ def test_each_alarm_s_description_names_its_section() -> None:
     described = re.findall(r"docs/OPERATIONS\.md, ([a-z-]+)\.", TEMPLATE.read_text(encoding="utf-8"))
 
     assert sorted(described) == sorted(ALARMS)
+
+
+def test_what_alarms_and_metrics_cost_is_told_for_as_many_as_there_are() -> None:
+    cost = (PROJECT / "docs" / "COST.md").read_text(encoding="utf-8")
+
+    assert f"| {len(ALARMS)} alarms | | {len(ALARMS) * 0.10:.2f} |" in cost
+    assert f"| the {len(Metric)} custom metrics, if all of them occur | | {len(Metric) * 0.30:.2f} |" in cost
 
 
 def test_every_make_target_that_the_guides_name_exists() -> None:

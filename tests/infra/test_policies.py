@@ -386,6 +386,12 @@ def test_a_statement_that_iam_would_refuse_is_named(statement: Any, says: str) -
         policies(outputs(), {"Version": "2012-10-17", "Statement": [without("Sid"), statement]})
 
 
+def test_two_statements_of_one_sid_are_refused_before_iam_does() -> None:
+    with pytest.raises(PolicyError, match="statement 3: the \"Sid\" 'Mail' is that of statement 1, too"):
+        policies(outputs(), {"Version": "2012-10-17", "Statement": [MAIL, without("Sid"), MAIL]})
+    policies(outputs(), {"Version": "2012-10-17", "Statement": [MAIL, without("Sid"), without("Sid")]})
+
+
 def test_a_policy_that_is_too_long_for_iam_is_refused_with_both_sizes() -> None:
     many = [without("Sid") | {"Resource": [f"arn:aws:s3:::bucket-{n}/*" for n in range(400)]}]
     with pytest.raises(PolicyError, match=rf"has 1\d,\d+ characters, 1\d,\d+ of them .* allows {MAX_CHARS:,}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -65,6 +66,28 @@ def test_each_function_has_alarms_for_errors_and_throttles(function: str) -> Non
         assert (f"AWS/Lambda {metric}", lambda_name(STAGE, function)) in watched()
 
 
+@pytest.mark.parametrize("metric", ["Errors", "Throttles"])
+@pytest.mark.parametrize(("function", "minutes"), [("on_tick", 1), ("on_collect", 5)])
+def test_a_schedule_that_always_fails_is_noticed_whatever_the_settings_say(
+    function: str, minutes: int, metric: str
+) -> None:
+    """They are called so often and no oftener: a threshold for load would never be reached by the slower one."""
+    (alarm,) = [
+        one
+        for one in ALARMS.values()
+        if one["MetricName"] == metric and resolved(one["Dimensions"][0]["Value"]) == lambda_name(STAGE, function)
+    ]
+    assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert alarm["Threshold"] * minutes * 60 <= alarm["Period"]
+    # One failure that its repetition mends is nothing to be woken for.
+    assert 1 < alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]
+
+
+def test_requests_that_were_answered_with_a_fault_are_noticed() -> None:
+    """Lambda takes an answer for a success, whatever its status."""
+    assert (f"{NAMESPACE} {Metric.REQUESTS_FAILED}", f"stepwell-{STAGE}") in watched()
+
+
 def test_schedules_that_stand_still_are_noticed_by_what_is_missing() -> None:
     alarm = ALARMS["SchedulesStoppedAlarm"]
     assert resolved(alarm["Dimensions"][0]["Value"]) == lambda_name(STAGE, "on_tick")
@@ -113,14 +136,29 @@ def dashboard() -> list[dict[str, Any]]:
     return widgets
 
 
+def figures() -> list[list[str]]:
+    """The metrics of all its parts."""
+    return [metric for widget in dashboard() for metric in widget["properties"].get("metrics", [])]
+
+
+def test_the_dashboard_links_the_log_of_each_function_and_the_alarms() -> None:
+    (text,) = [widget["properties"]["markdown"] for widget in dashboard() if widget["type"] == "text"]
+    logs = re.findall(r"#logsV2:log-groups/log-group/([^)]+)\)", text)
+    # The console wants the name encoded, with $25 for the per cent sign.
+    assert [unquote(unquote(one.replace("$25", "%25"))) for one in logs] == [
+        f"/aws/lambda/{lambda_name(STAGE, function)}" for function in FUNCTIONS
+    ]
+    assert "#alarmsV2:" in text
+
+
 def test_the_dashboard_shows_every_metric_of_ours_once() -> None:
-    ours = [metric[1:] for w in dashboard() for metric in w["properties"]["metrics"] if metric[0] == NAMESPACE]
+    ours = [metric[1:] for metric in figures() if metric[0] == NAMESPACE]
     assert sorted(name for name, *_ in ours) == sorted(Metric)
     assert {tuple(dimension) for _, *dimension in ours} == {("service", f"stepwell-{STAGE}")}
 
 
 def test_the_dashboard_shows_every_queue_table_and_function() -> None:
-    shown = {metric[-1] for w in dashboard() for metric in w["properties"]["metrics"]}
+    shown = {metric[-1] for metric in figures()}
     tables = {resolved(one["TableName"]) for one in of_type("AWS::DynamoDB::Table").values()}
     queues = {resolved(one["QueueName"]) for one in of_type("AWS::SQS::Queue").values()}
     assert shown >= tables | queues | {lambda_name(STAGE, function) for function in FUNCTIONS}

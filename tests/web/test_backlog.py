@@ -145,6 +145,33 @@ def test_ages_come_from_cloudwatch(api: Api) -> None:
     assert {stage["oldest_age_s"] for stage in api.data("/v1/backlog")["stages"]} == {None}
 
 
+def starts(api: Api) -> tuple[int, int | None]:
+    """How many runs have not begun, and the age of the oldest."""
+    (found,) = [stage for stage in api.data("/v1/backlog")["stages"] if stage["stage"] == "starts"]
+    return found["count"], found["oldest_age_s"]
+
+
+def test_how_long_the_oldest_start_has_waited_is_told_by_the_runs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit = api.kit
+    for _ in range(9):
+        kit.send_only("demo/greet", {"wait": True})
+        kit.pump.deliver("events", kit.pump.hold("events"))
+        kit.advance_only("1m")
+    assert starts(api) == (9, 540)
+
+    # Of a large table the open runs are counted one by one, or, where there are too many, those of the sample.
+    monkeypatch.setattr(looking, "_PAGE_ITEMS", 1)
+    assert starts(api) == (9, 540)
+    monkeypatch.setattr(looking, "_PAGE_ITEMS", 2)
+    monkeypatch.setattr(backlog, "_OPEN_PER_SHARD", 1)
+    count, age = starts(api)
+    assert count >= 1
+    assert age in range(60, 541, 60)
+
+    kit.drain()
+    assert starts(api) == (0, None)
+
+
 def test_without_cloudwatch_the_rest_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     from chalicelib.aws.ages import CloudWatchAges
     from chalicelib.core.errors import InfrastructureError

@@ -58,6 +58,11 @@ def test_parameters_are_told_as_they_are_sent() -> None:
     assert not any(one["required"] for one in found.values())
 
 
+def test_every_content_type_that_events_may_have_is_told() -> None:
+    (entry,) = app.routes["/e/{key}"].values()
+    assert set(document()["paths"]["/e/{key}"]["post"]["requestBody"]["content"]) == set(entry.content_types)
+
+
 def test_clients_may_expect_fields_that_are_added_later() -> None:
     assert "additionalProperties': False" not in str(document())
 

@@ -47,7 +47,10 @@ class Stage(Figure):
         "timers",
     ]
     about: str
-    oldest_age_s: int | None = Field(description="How old the oldest message of the queue is; null where not known.")
+    oldest_age_s: int | None = Field(
+        description="How old the oldest message of the queue, or the oldest run that has not begun, is; of a sample, "
+        "the oldest in it. Null where not known."
+    )
 
 
 class Sample(Shape):

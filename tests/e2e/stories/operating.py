@@ -47,6 +47,10 @@ def a_deploy_without_changes_works(world: World) -> None:
     before = _state(world)
     world.hands.infra("deploy", world.stage)
     assert _state(world) == before
+    # Whoever comes later, with nothing but the stage's name, is told that all is well and where it is.
+    said = world.hands.infra("check", world.stage)
+    assert "all as it must be" in said, said
+    assert world.api.address in said, said
 
 
 def a_redeploy_that_dies_halfway_is_repeated(world: World) -> None:
