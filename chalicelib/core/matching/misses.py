@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chalicelib.core.errors import InvalidExpression
-from chalicelib.core.expressions import MAX_STEPS
+from chalicelib.core.expressions import MAX_STEPS, compile_expression
 from chalicelib.core.expressions.program import compile_program
 from chalicelib.core.expressions.render import render, render_path, storable
 from chalicelib.core.expressions.syntax import And, Const, Node, Path, children, rebuild, walk
@@ -33,9 +33,10 @@ def explain_miss(condition: Condition | None, event: Mapping[str, Any]) -> tuple
 class Misses:
     """The same for one event and many conditions, for all of which together it takes so many steps."""
 
-    def __init__(self, event: Mapping[str, Any], steps: int = MAX_STEPS) -> None:
+    def __init__(self, event: Mapping[str, Any], steps: int = MAX_STEPS, *, root: str = ROOT) -> None:
         self._event = event
-        self._scope = Scope({ROOT: event}, steps)
+        self._root = root
+        self._scope = Scope({root: event}, steps)
 
     @property
     def is_exhausted(self) -> bool:
@@ -51,6 +52,18 @@ class Misses:
         except (InvalidExpression, IndexError):
             yield "the stored condition cannot be read"
             return
+        yield from self._lines(node)
+
+    def of_text(self, text: str) -> Iterator[str]:
+        """The same of a condition as it was written, over this one event."""
+        try:
+            node = compile_expression(text, roots=frozenset({self._root})).node
+        except InvalidExpression as error:
+            yield str(error)
+            return
+        yield from self._lines(node)
+
+    def _lines(self, node: Node) -> Iterator[str]:
         for part in node.items if isinstance(node, And) else (node,):
             if line := self._line(part):
                 yield line
@@ -63,7 +76,7 @@ class Misses:
             value, outcome = None, f"fails: {error}"
         if value is True:
             return ""
-        paths = list(dict.fromkeys(path for path in walk(part) if isinstance(path, Path) and path.root == ROOT))
+        paths = list(dict.fromkeys(path for path in walk(part) if isinstance(path, Path) and path.root == self._root))
         values = "; ".join(_value(path, self._event) for path in paths[:_MOST_VALUES])
         return f"{_short(render(part), _LONGEST_TEXT)} {outcome}" + (f": {values}" if values else "")
 
@@ -79,7 +92,7 @@ def _value(path: Path, event: Mapping[str, Any]) -> str:
     value: Any = event
     for key in path.keys:
         if not present(value, key):
-            return f"{render_path(ROOT, path.keys)} is missing"
+            return f"{render_path(path.root, path.keys)} is missing"
         value = element(value, key)
     if isinstance(value, (list, dict)):  # Not written out: it may be the whole event.
         shown = f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
@@ -87,7 +100,7 @@ def _value(path: Path, event: Mapping[str, Any]) -> str:
         shown = f"an integer of {value.bit_length()} bits"
     else:
         shown = json.dumps(value[:_LONGEST_VALUE] if isinstance(value, str) else value, ensure_ascii=False)
-    return f"{render_path(ROOT, path.keys)} is {_short(shown, _LONGEST_VALUE)}"
+    return f"{render_path(path.root, path.keys)} is {_short(shown, _LONGEST_VALUE)}"
 
 
 def _short(text: str, longest: int) -> str:
