@@ -19,7 +19,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash e2e soak bench-engine bench-cost bench-cold bench-match bench-wait clean \
+.PHONY: help dev dev-reset test check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait clean \
   infra deploy check-stage keys destroy
 
 help: ## List these targets
@@ -49,8 +49,8 @@ template: $(READY) ## The CloudFormation template (cfn-lint)
 e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (ARGS="--only killed")
 	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.e2e $(ARGS)
 
-crash: $(READY) ## Crash every scenario before and after each call to AWS
-	@$(PY) -m tests.faults.crash
+crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS="--scenario steps" for one)
+	@$(PY) -m tests.faults.crash $(ARGS)
 
 soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
 	@$(PY) -m tests.soak $(ARGS)

@@ -135,7 +135,7 @@ def _triggered(config: FunctionConfig, event: Event) -> tuple[bool, str | None]:
     """Whether one of the function's triggers matches; else the error that kept one from matching."""
     problem = None
     for trigger in config.triggers:
-        if isinstance(trigger, CronTrigger) or not _names_match(trigger, event):
+        if isinstance(trigger, CronTrigger) or not names_match(trigger, event):
             continue
         matched, error = trigger_matches(trigger.expression, event.payload())
         if matched:
@@ -145,7 +145,8 @@ def _triggered(config: FunctionConfig, event: Event) -> tuple[bool, str | None]:
     return False, problem
 
 
-def _names_match(trigger: EventTrigger, event: Event) -> bool:
+def names_match(trigger: EventTrigger, event: Event) -> bool:
+    """Whether the trigger listens to events of this name."""
     # A wildcard is meant for the user's own events; ours are listened to by their whole name.
     if event.name.startswith(limits.RESERVED_EVENT_PREFIX) and trigger.event != event.name:
         return False

@@ -18,6 +18,7 @@ from chalicelib.core.timeline import timeline
 from chalicelib.engine import caused, event_times, lifecycle, settle
 from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
 from chalicelib.engine.services import Services
+from chalicelib.engine.unmet_triggers import unmet_triggers
 
 # Of a run (its time and id), or of an event.
 _POSITION = re.compile(r"[0-9]{15}#[0-9A-Z]{26}|[0-9A-Z]{26}")
@@ -76,7 +77,8 @@ def event(
     """One event with its audit: how long each stage took, what it started, resumed and cancelled, and what it did not
     start and why; and the cursor of further runs that it resumed or cancelled. Raises NotFound, InvalidQuery."""
     record = _record(s, internal_id)
-    body = _hydrated(s, record).wire()
+    event = _hydrated(s, record)
+    body = event.wire()
     body["processed_at"] = to_iso(record.processed_at_ms)
     body["times"] = event_times.stages(s, record)
     body["started"] = event_times.started(s, record)
@@ -87,6 +89,9 @@ def event(
         }
         for start in record.starts
         if not start.is_live
+    ]
+    body["not_started"] += [
+        {"function_id": fn_id, "reason": reason} for fn_id, reason in unmet_triggers(s, record, event)
     ]
     shown, following = caused.effects(s, record, limit=limit, cursor=cursor)
     return body | shown, following

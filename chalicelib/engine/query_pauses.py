@@ -3,7 +3,7 @@ searched, bounded per request, so that a page may be short and still have a curs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from chalicelib.core import limits
 from chalicelib.core.clock import to_iso
 from chalicelib.core.pauses import Pause, PauseKind, is_first_row
+from chalicelib.core.runs import RunHead
 from chalicelib.core.steps import PauseKey, StepStatus
 from chalicelib.engine.operator_ports import Looking
 from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
@@ -33,7 +34,7 @@ def waiting_for(s: Services, looking: Looking, event_name: str, *, limit: int, c
         found, following = looking.waiting_for(event_name, place)
         firsts = iter([pause for pause in found if is_first_row(pause.key)])
         while some := list(islice(firsts, limit - len(rows))):
-            rows += _open(s, looking, some)
+            rows += _shown(s, looking, some)
             if len(rows) == limit:
                 is_end = following is None and some[-1].key == found[-1].key
                 return Page(rows, None if is_end else encode_cursor(some[-1].key.model_dump_json()))
@@ -51,7 +52,7 @@ def of_run(s: Services, looking: Looking, run_id: str, event_name: str | None) -
     waiting = [step.plan.pauses for step in run.steps.values() if step.status is StepStatus.WAITING]
     keys = [key for pauses in (*waiting, run.head.seed.cancels) for key in pauses if is_first_row(key)]
     wanted = [pause for pause in looking.pauses(keys) if event_name in (None, pause.event_name)]
-    return Page(_open(s, looking, wanted), None)
+    return Page(_shown(s, looking, wanted), None)
 
 
 def _place(cursor: str | None) -> PauseKey | None:
@@ -67,12 +68,13 @@ def _place(cursor: str | None) -> PauseKey | None:
     return place
 
 
-def _open(s: Services, looking: Looking, pauses: Sequence[Pause]) -> list[dict[str, Any]]:
-    """The rows are an index only, removed after what they stand for: whether a wait is open its step says, and whether
-    a run can be cancelled its head."""
+def still_open(
+    s: Services, looking: Looking, pauses: Sequence[Pause]
+) -> Iterator[tuple[Pause, RunHead, dict[str, Any]]]:
+    """Those of them that are open, each with its run's head and as it is shown. The rows are an index only, removed
+    after what they stand for: whether a wait is open its step says, and whether a run can be cancelled its head."""
     heads = {head.run_id: head for head in s.runs.heads([pause.run_id for pause in pauses])}
     steps = looking.steps([(pause.run_id, pause.step_id) for pause in pauses if pause.step_id is not None])
-    shown = []
     for pause in pauses:
         head = heads.get(pause.run_id)
         if head is None or head.ending is not None:
@@ -80,8 +82,11 @@ def _open(s: Services, looking: Looking, pauses: Sequence[Pause]) -> list[dict[s
         step = None if pause.step_id is None else steps.get((pause.run_id, pause.step_id))
         if pause.kind is PauseKind.WAIT and (step is None or step.status is not StepStatus.WAITING):
             continue
-        shown.append(_wire(pause, None if step is None else step.plan.name))
-    return shown
+        yield pause, head, _wire(pause, None if step is None else step.plan.name)
+
+
+def _shown(s: Services, looking: Looking, pauses: Sequence[Pause]) -> list[dict[str, Any]]:
+    return [shown for _, _, shown in still_open(s, looking, pauses)]
 
 
 def _wire(pause: Pause, step: str | None) -> dict[str, Any]:

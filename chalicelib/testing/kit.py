@@ -25,7 +25,7 @@ from chalicelib.core.functions import CronTrigger
 from chalicelib.core.runs import Run, RunStatus
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord, in_order
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import collect, ingest, query, tick
+from chalicelib.engine import collect, ingest, near_misses, query, tick
 from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry, discover
@@ -260,9 +260,10 @@ class Stepwell:
 
     def event(self, event_id: str) -> dict[str, Any]:
         """An event and what it caused, as `GET /v1/events/{id}` shows it: `started`, `not_started` with reasons,
-        `resumed`, `cancelled`, `times`."""
-        shown, _ = query.event(self.platform.services, event_id)
-        return shown
+        `resumed`, `cancelled`, `times`, and `nearly_met`: the waits that it missed, and why."""
+        p = self.platform
+        shown, _ = query.event(p.services, event_id)
+        return shown | {"nearly_met": near_misses.near_misses(p.services, p.room.looking, event_id)}
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The events of this name, oldest first (100 at most)."""

@@ -6,6 +6,7 @@ import bisect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from chalicelib.core.events import Event
@@ -139,22 +140,34 @@ def _item(plan: WaitPlan, kind: Kind, event_name: str, values: Callable[[int], l
     return item
 
 
-def keyed(kind: Kind, shapes: int, sizes: Sequence[int]) -> Iterator[tuple[Index, int]]:
-    """An index of an indexable kind, at each size in turn; run n waits with shape n modulo `shapes`."""
+def alike() -> Iterator[tuple[Kind, ...]]:
+    """The indexable kinds, together where their waits have the same keys: then one index serves them all."""
+    for _, kinds in groupby((kind for kind in KINDS if kind.indexable), lambda kind: _plan(kind, 0).rows[0].shape):
+        yield tuple(kinds)
+
+
+def keyed(kinds: Sequence[Kind], shapes: int, sizes: Sequence[int]) -> Iterator[tuple[Index, Kind, int]]:
+    """An index of kinds that are alike, at each size in turn; run n waits with shape n modulo `shapes`."""
     index, done = Index(), 0
-    plans = [_plan(kind, n) for n in range(shapes)]
-    paths = [plan.rows[0].shape.paths for plan in plans]
+    paths = [_plan(kinds[0], n).rows[0].shape.paths for n in range(shapes)]
     index.shapes_of[EVENT] = list(paths)
-    samples = [plan.condition.params if plan.condition else () for plan in plans]
-    items = [_item(plan, kind, EVENT, _values(sample)) for plan, sample in zip(plans, samples, strict=True)]
-    index.items = lambda number: items[number % shapes](number)
+    items = {kind: _items(kind, shapes) for kind in kinds}
     for size in sizes:
         for number in range(done, size):
             key_path = f"async.data.key_{number % shapes}"
             values = {path: f"customer-{number:09d}" if path == key_path else "pro" for path in paths[number % shapes]}
             index.by_key[index_row(EVENT, values).key] = number
         done = size
-        yield index, size
+        for kind in kinds:
+            index.items = items[kind]
+            yield index, kind, size
+
+
+def _items(kind: Kind, shapes: int) -> Callable[[int], str]:
+    plans = [_plan(kind, n) for n in range(shapes)]
+    samples = [plan.condition.params if plan.condition else () for plan in plans]
+    items = [_item(plan, kind, EVENT, _values(sample)) for plan, sample in zip(plans, samples, strict=True)]
+    return lambda number: items[number % shapes](number)
 
 
 def _plan(kind: Kind, shape: int) -> WaitPlan:

@@ -6,30 +6,20 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import multiprocessing
+import gc
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults.emulator import Emulator, open_emulator
-from tests.faults.harness import Baseline, crash, undisturbed
+from tests.faults.branches import Branches
+from tests.faults.emulator import open_emulator
+from tests.faults.harness import Baseline, crash, explore, undisturbed
 from tests.faults.injector import Mode, Point
 from tests.faults.scenarios import SCENARIOS
-
-_CHUNK = 24
-
-
-@dataclass(frozen=True)
-class Task:
-    """Some points of a scenario."""
-
-    scenario: str
-    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
@@ -46,77 +36,56 @@ class Failure:
         return f"python -m tests.faults.crash {where}  ({self.call})\n    " + "\n    ".join(self.problems)
 
 
-class Worker:
-    """One process with an emulator of its own; undisturbed executions are kept."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self._baselines: dict[str, Baseline] = {}
-
-    def baseline(self, name: str) -> Baseline:
-        """The undisturbed execution."""
-        if name not in self._baselines:
-            self._baselines[name] = undisturbed(self._emulator, SCENARIOS[name])
-        return self._baselines[name]
-
-    def run(self, task: Task) -> list[Failure]:
-        """The points that fail."""
-        baseline = self.baseline(task.scenario)
-        found = []
-        for point in task.points:
-            problems = crash(self._emulator, SCENARIOS[task.scenario], baseline, point)
-            if problems:
-                found.append(Failure(task.scenario, point, baseline.calls[point.call], tuple(problems)))
-        return found
-
-
-_open_until_exit = contextlib.ExitStack()
-_worker: list[Worker] = []
-
-
-def _open() -> None:
-    _worker.append(Worker(_open_until_exit.enter_context(open_emulator())))
-
-
-def _run(task: Task) -> tuple[Task, list[Failure]]:
-    return task, _worker[0].run(task)
-
-
-def _tasks(worker: Worker, names: Sequence[str]) -> Iterator[Task]:
-    for name in names:
-        points = worker.baseline(name).points()
-        for start in range(0, len(points), _CHUNK):
-            yield Task(name, tuple(points[start : start + _CHUNK]))
-
-
 def _say(text: str, end: str = "\n") -> None:
     sys.stdout.write(text + end)
     sys.stdout.flush()
 
 
+class Tally:
+    """What is known of the points so far."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, int] = {}
+        self.points: dict[str, int] = {}
+        self.done: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self._baselines: dict[str, Baseline] = {}
+
+    def begin(self, name: str, baseline: Baseline) -> None:
+        """A scenario's points come next."""
+        self._baselines[name] = baseline
+        self.calls[name], self.points[name] = len(baseline.calls), len(baseline.points())
+
+    def tell(self, name: str, point: Point, problems: list[str]) -> None:
+        """A point was tried."""
+        self.done[name] += 1
+        if problems:
+            failure = Failure(name, point, self._baselines[name].calls[point.call], tuple(problems))
+            self.failures.append(failure)
+            _say(f"FAILED {failure}")
+        if self.done[name] == self.points[name]:
+            _say(f"{name}: {self.points[name]} points ({self.done.total()}), {len(self.failures)} failures")
+
+
 def _enumerate(names: Sequence[str], processes: int) -> int:
     began = time.perf_counter()
+    tally = Tally()
+    branches = Branches(processes, tally.tell)
     with open_emulator() as emulator:
-        worker = Worker(emulator)
-        tasks = list(_tasks(worker, names))
-        calls = {name: len(worker.baseline(name).calls) for name in names}
-        points = {name: len(worker.baseline(name).points()) for name in names}
-    failures: list[Failure] = []
-    done = 0
-    total = sum(len(task.points) for task in tasks)
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=_open) as pool:
-        for task, found in pool.imap_unordered(_run, tasks):
-            done += len(task.points)
-            failures += found
-            for failure in found:
-                _say(f"FAILED {failure}")
-            if sys.stdout.isatty():
-                _say(f"\r{done}/{total} points, {len(failures)} failures", end="")
-            elif done * 10 // total > (done - len(task.points)) * 10 // total:
-                _say(f"{done}/{total} points, {len(failures)} failures")
-    _table(names, calls, points, Counter(failure.scenario for failure in failures))
-    _say(f"{total} crash points, {len(failures)} failures, {time.perf_counter() - began:.0f} s on {processes} cores")
-    return 1 if failures else 0
+        for name in names:
+            baseline = undisturbed(emulator, SCENARIOS[name])
+            tally.begin(name, baseline)
+            # What there is by now need not be looked through for garbage, in each of the branches.
+            gc.freeze()
+            explore(emulator, SCENARIOS[name], baseline, branches)
+        branches.join()
+    _table(names, tally.calls, tally.points, Counter(failure.scenario for failure in tally.failures))
+    missed = sum(tally.points.values()) - tally.done.total()
+    if missed:
+        _say(f"{missed} points were not tried")
+    took = time.perf_counter() - began
+    _say(f"{tally.done.total()} crash points, {len(tally.failures)} failures, {took:.0f} s in {processes} processes")
+    return 1 if tally.failures or missed else 0
 
 
 def _table(names: Sequence[str], calls: dict[str, int], points: dict[str, int], failures: Counter[str]) -> None:
@@ -128,18 +97,18 @@ def _table(names: Sequence[str], calls: dict[str, int], points: dict[str, int], 
 
 def _replay(name: str, point: Point) -> int:
     with open_emulator() as emulator:
-        worker = Worker(emulator)
-        calls = worker.baseline(name).calls
+        baseline = undisturbed(emulator, SCENARIOS[name])
+        calls = baseline.calls
         if point.call >= len(calls):
             _say(f"scenario {name!r} has {len(calls)} calls")
             return 2
         for number, call in enumerate(calls[: point.call + 1]):
             _say(f"{number:>4} {call}{f'  <- {point.mode}' if number == point.call else ''}")
-        failures = worker.run(Task(name, (point,)))
-    for failure in failures:
-        _say(f"FAILED {failure}")
-    _say(f"{len(failures)} failures")
-    return 1 if failures else 0
+        problems = crash(emulator, SCENARIOS[name], baseline, point)
+    if problems:
+        _say(f"FAILED {Failure(name, point, calls[point.call], tuple(problems))}")
+    _say(f"{int(bool(problems))} failures")
+    return 1 if problems else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

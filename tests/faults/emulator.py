@@ -110,7 +110,13 @@ def _plain(value: Any) -> Any:
 @contextlib.contextmanager
 def open_emulator() -> Iterator[Emulator]:
     """Everything for as long as the context lasts. Botocore's pauses between its retries take no time."""
-    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": cloud.REGION}
+    # Where proxies are named, macOS is not asked for them, which a process that branched off must not do.
+    credentials = {
+        "no_proxy": "*",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": cloud.REGION,
+    }
     no_sleep = SimpleNamespace(sleep=lambda _: None, time=lambda: 0.0)
     with (
         mock.patch.dict("os.environ", credentials),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.faults import counting, observe
+from tests.faults.branches import Branches
 from tests.faults.emulator import Emulator
 from tests.faults.injector import READS, Mode, Point, Rule
 from tests.faults.scenarios import SETTINGS, Scenario, enter
@@ -49,9 +50,10 @@ def play(
     *,
     rules: Sequence[Rule] = (),
     duplicate: bool = False,
+    choose: Callable[[int], Point | None] | None = None,
 ) -> Played:
-    """One execution to its end. When the script is over, everything must have happened: what only a time-out or
-    on_collect brings about later has been delayed by the fault."""
+    """One execution to its end; `choose` says at each call whether `point` is here. When the script is over, everything
+    must have happened: what only a time-out or on_collect brings about later has been delayed by the fault."""
     world = World(
         emulator,
         scenario.functions,
@@ -62,6 +64,8 @@ def play(
     )
     world.injector.point = point
     world.injector.rules += rules
+    if choose is not None:
+        world.injector.choose = choose
     enter(world)
     scenario.script(world)
     after_script = at_end = observe.picture(world, scenario.inert)
@@ -92,6 +96,31 @@ def crash(emulator: Emulator, scenario: Scenario, baseline: Baseline, point: Poi
         return compare(played, scenario, baseline)
     except Exception:
         return [traceback.format_exc(limit=-6)]
+
+
+def explore(emulator: Emulator, scenario: Scenario, baseline: Baseline, branches: Branches) -> None:
+    """The scenario with each fault that there can be, each in a process that branches off where it happens: what comes
+    before is the same for all of them, and done once."""
+    points: dict[int, list[Point]] = {}
+    for point in baseline.points():
+        points.setdefault(point.call, []).append(point)
+    problems: list[str] = []
+
+    def choose(number: int) -> Point | None:
+        return next((point for point in points.get(number, ()) if branches.off(scenario.name, point)), None)
+
+    try:
+        played = play(emulator, scenario, choose=choose)
+        if branches.is_one:
+            problems = compare(played, scenario, baseline)
+        elif tuple(played.world.injector.calls) != baseline.calls:
+            raise Disturbed(f"scenario {scenario.name!r}, undisturbed a second time, makes other calls")
+    except BaseException:
+        if not branches.is_one:
+            raise
+        problems = [traceback.format_exc(limit=-6)]
+    if branches.is_one:
+        branches.end(problems)
 
 
 def compare(played: Played, scenario: Scenario, baseline: Baseline) -> list[str]:

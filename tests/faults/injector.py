@@ -98,6 +98,8 @@ class Injector:
     def __init__(self, after_call: Callable[[Call], None] | None = None) -> None:
         self.calls: list[str] = []
         self.point: Point | None = None
+        # Asked at each call, as long as there is no point: whether a fault is to happen right here.
+        self.choose: Callable[[int], Point | None] = lambda _number: None
         self.rules: list[Rule] = []
         self.fired: Call | None = None
         self.had_effect = False
@@ -137,6 +139,8 @@ class Injector:
         if self.dead:
             raise Crash
         self.calls.append(call.name)
+        if self.point is None:
+            self.point = self.choose(call.number)
         if self.point is not None and call.number == self.point.call:
             return self._fail(call, self.point.mode)
         for rule in self.rules:

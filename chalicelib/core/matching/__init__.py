@@ -6,7 +6,7 @@ from __future__ import annotations
 from .alternatives import MAX_ROWS
 from .caps import MAX_SHAPES
 from .conditions import MAX_PARAMS_BYTES, Condition, condition_cache_info, condition_holds
-from .misses import explain_miss
+from .misses import Misses, explain_miss
 from .places import SCAN_SHARDS, behind, group_in, group_of, lookup_keys
 from .planning import WaitPlan, plan_wait
 from .shapes import IndexRow, Shape, lookup_key
@@ -20,6 +20,7 @@ __all__ = [
     "SCAN_SHARDS",
     "Condition",
     "IndexRow",
+    "Misses",
     "Shape",
     "WaitPlan",
     "behind",

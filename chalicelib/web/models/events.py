@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from chalicelib.web.models.common import Error, Metadata, PageMetadata, Shape, Time
+from chalicelib.web.models.operations import PauseBody
 from chalicelib.web.models.runs import RunBody
 
 
@@ -81,6 +82,17 @@ class CancelledRun(Shape):
     after_ms: _After
 
 
+class MissedPause(PauseBody):
+    because: str = Field(description="The one condition that did not hold, with the values of both sides.")
+
+
+class NearlyMet(Shape):
+    """Waits and cancellations that are open still and that the event missed by one condition."""
+
+    pauses: list[MissedPause] = Field(description="At most 20, and at most 5 of one function with one condition.")
+    is_complete: bool = Field(description="False where there may be more: the search is bounded.")
+
+
 class EventAudit(EventBody):
     """An event, and everything that it caused."""
 
@@ -90,6 +102,7 @@ class EventAudit(EventBody):
     not_started: list[NotStarted]
     resumed: list[ResumedRun] = Field(description="In the order of their ids; `cursor` shows the next of both lists.")
     cancelled: list[CancelledRun]
+    nearly_met: NearlyMet | None = Field(description="Why not? Null on further pages.")
 
 
 class Events(Shape):

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib.engine import query
+from chalicelib.engine import near_misses, query
 from chalicelib.web.ingest import accept_events
 from chalicelib.web.models import EffectsQuery, EventsQuery
 from chalicelib.web.views.wrapping import wrap, wrap_page
@@ -32,6 +32,9 @@ def show_all(p: Platform, params: EventsQuery) -> dict[str, Any]:
 
 def show(p: Platform, params: EffectsQuery, event_id: str) -> dict[str, Any]:
     shown, following = query.event(p.services, event_id, limit=params.limit, cursor=params.cursor)
+    # Further pages are of what it resumed and cancelled.
+    missed = None if params.cursor else near_misses.near_misses(p.services, p.room.looking, event_id)
+    shown["nearly_met"] = missed
     return wrap(p, shown, **({} if following is None else {"cursor": following}))
 
 

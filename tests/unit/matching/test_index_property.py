@@ -16,7 +16,7 @@ from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.expressions import STORED_LIMITS, compile_expression
 from chalicelib.core.expressions.render import render
 from chalicelib.core.expressions.values import Scope, same
-from chalicelib.core.matching import MAX_ROWS, Condition, condition_holds, lookup_key, plan_wait
+from chalicelib.core.matching import MAX_ROWS, Condition, condition_holds, explain_miss, lookup_key, plan_wait
 from chalicelib.core.matching.shapes import canonical
 from tests.soak.properties import TRIED, holds
 from tests.unit.expressions.generated import events as any_events
@@ -136,6 +136,7 @@ def check(text: str, trigger: dict[str, Any], incoming: dict[str, Any]) -> str:
     assert met is expected  # Looking back evaluates without the index.
     assert (found and met) is expected
     assert not (plan.never and expected)
+    assert (explain_miss(plan.condition, incoming) == ()) is met  # Whatever is missed is told, and nothing else.
     return how
 
 
