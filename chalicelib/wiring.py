@@ -143,7 +143,7 @@ def _app_drivers(
         from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
         from chalicelib.drivers.http import Caller
 
-        transport = LambdaTransport(room.lambdas, clock, new_id)
+        transport = LambdaTransport(room.lambdas(), clock, new_id)
         return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
     return {"http": Late(over_http), "lambda": Late(over_lambda)}
