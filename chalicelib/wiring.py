@@ -111,7 +111,7 @@ def build(
         timers=furnished.timers,
         queues=furnished.queues,
         catalog=catalog,
-        driver=Dispatcher(catalog, in_process, _app_drivers(config, furnished, clock, keyring)),
+        driver=Dispatcher(catalog, in_process, app_drivers(config, furnished, clock, keyring)),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
         metrics=metrics,
@@ -123,7 +123,7 @@ def build(
     return Platform(config, services, furnished, reception, clock, keyring, metrics, writes)
 
 
-def _app_drivers(
+def app_drivers(
     config: configuration.Config, room: Room, clock: ShiftableClock, keyring: Keyring | None
 ) -> dict[str, AppDriver]:
     """By the names that configurations of functions give them."""
