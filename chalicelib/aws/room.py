@@ -24,6 +24,8 @@ from chalicelib.engine.ports import QueueName
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from chalicelib.aws.lambdas import Lambdas
+
 _POOL = 32
 _TIMEOUT_S = 10
 
@@ -60,22 +62,31 @@ class Room:
     looking: DynamoLooking
     ages: CloudWatchAges
     bus: EventBus
+    # Made when the first app is called that is a Lambda function.
+    lambdas: Callable[[], Lambdas]
 
 
-def _client(session: Session, service: str) -> Any:
+def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4) -> Any:
     from botocore.config import Config
 
     # `standard` repeats throttled and failed calls a few times; the queue does the rest. A fixed user agent: the usual
     # one is put together anew twice per request, an eighth of botocore's CPU (python -m tests.bench.engine).
     config = Config(
         connect_timeout=3,
-        read_timeout=_TIMEOUT_S,
+        read_timeout=read_timeout_s,
         max_pool_connections=_POOL,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": tries},
         parameter_validation=False,
         user_agent="stepwell",
     )
     return session.create_client(service, config=config)
+
+
+def _lambdas(session: Session) -> Lambdas:
+    from chalicelib.aws.lambdas import Lambdas
+
+    # A second try would run the user's code twice at once; the run's next attempt is the second try.
+    return Lambdas(lambda seconds: _client(session, "lambda", seconds, tries=1))
 
 
 def furnish(names: Names, stamp: Callable[[], int], session: Session | None = None, *, threads: int = 1) -> Room:
@@ -127,4 +138,5 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
             (names.dead_events_url, names.dead_work_url),
         ),
         bus=EventBus(functools.cache(lambda: _client(made, "events")), names.bus),
+        lambdas=functools.cache(lambda: _lambdas(made)),
     )
