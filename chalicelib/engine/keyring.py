@@ -40,6 +40,11 @@ class Keyring:
             return False
         return self._is_right(token, lambda known: signing.accepted_bearers(known.signing_keys))
 
+    def signing_keys(self) -> tuple[str, ...]:
+        """Newest first; the first one signs."""
+        with self._lock:
+            return self._current(KEPT_MS).signing_keys
+
     def _is_right(self, presented: str, accepted: Callable[[KeySet], list[str] | tuple[str, ...]]) -> bool:
         with self._lock:
             known = self._current(KEPT_MS)
