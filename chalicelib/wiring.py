@@ -15,8 +15,8 @@ from chalicelib import config as configuration
 from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
 from chalicelib.core.errors import UserError
-from chalicelib.drivers.app_sync import HttpAppCaller
-from chalicelib.drivers.dispatch import AppDriver, Dispatcher
+from chalicelib.core.urls import Reach
+from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import catalog as catalogs
 from chalicelib.engine import collect, ingest, tick
@@ -44,7 +44,13 @@ class Platform:
     metrics: Collected
     # None in development: what was counted stays in memory.
     write_metrics: Callable[[Counts], None] | None
-    app_caller: AppCaller
+    # Made when it is first needed.
+    app_caller: Callable[[], AppCaller]
+
+    @property
+    def reach(self) -> Reach:
+        """Where apps may be served."""
+        return Reach(is_open=self.config.dev, networks=self.config.app_networks)
 
     @property
     def server_kind(self) -> str:
@@ -99,7 +105,7 @@ def build(
     )
     catalog = catalogs.SyncedCatalog(found.configs(), furnished.apps, clock)
     in_process = InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock)
-    app_drivers: dict[str, AppDriver] = {}
+    keyring = None if config.dev else Keyring(furnished.keys, clock)
     services = Services(
         events=furnished.events,
         runs=furnished.runs,
@@ -107,7 +113,7 @@ def build(
         timers=furnished.timers,
         queues=furnished.queues,
         catalog=catalog,
-        driver=Dispatcher(catalog, in_process, app_drivers),
+        driver=Dispatcher(catalog, in_process, _app_drivers(config, furnished, clock, keyring)),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
         metrics=metrics,
@@ -115,10 +121,51 @@ def build(
         settings=settings,
     )
     held.append(services)
-    keyring = None if config.dev else Keyring(furnished.keys, clock)
     writes = None if config.dev else _metrics_writer(config.stage)
-    caller = HttpAppCaller((lambda: ()) if keyring is None else keyring.signing_keys, clock)
+    caller = _app_caller(config, furnished, clock, keyring)
     return Platform(config, services, furnished, reception, clock, keyring, metrics, writes, caller)
+
+
+def _app_caller(
+    config: configuration.Config, room: Room, clock: ShiftableClock, keyring: Keyring | None
+) -> Callable[[], AppCaller]:
+    @functools.cache
+    def caller() -> AppCaller:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.app_sync import AppAsker
+        from chalicelib.drivers.aws_lambda import LambdaTransport
+        from chalicelib.drivers.transport import Transport
+
+        over_http = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+        return AppAsker(over_http, LambdaTransport(room.lambdas, clock, lambda: os.urandom(16).hex()), keyring, clock)
+
+    return caller
+
+
+def _app_drivers(
+    config: configuration.Config, room: Room, clock: ShiftableClock, keyring: Keyring | None
+) -> dict[str, AppDriver]:
+    """By the names that configurations of functions give them."""
+
+    def new_id() -> str:
+        return os.urandom(16).hex()
+
+    def over_http() -> AppDriver:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.http import Caller, HttpDriver
+        from chalicelib.drivers.transport import Transport
+
+        transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+        return HttpDriver(transport, Caller(config.stage, keyring), clock, new_id)
+
+    def over_lambda() -> AppDriver:
+        from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
+        from chalicelib.drivers.http import Caller
+
+        transport = LambdaTransport(room.lambdas, clock, new_id)
+        return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
+
+    return {"http": Late(over_http), "lambda": Late(over_lambda)}
 
 
 def _metrics_writer(stage: str) -> Callable[[Counts], None]:
