@@ -20,12 +20,12 @@ from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import catalog as catalogs
 from chalicelib.engine import collect, ingest, tick
+from chalicelib.engine.app_ports import AppCaller
 from chalicelib.engine.clock import ShiftableClock
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit
 from chalicelib.engine.metrics import Collected, Counts
-from chalicelib.engine.ports import AppCaller
 from chalicelib.engine.services import Chance, EngineSettings, Services, logger
 from chalicelib.sdk.registry import Registry, discover
 

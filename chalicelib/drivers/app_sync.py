@@ -20,7 +20,7 @@ _SIGNATURE: Final = "x-inngest-signature"
 
 
 class AppAsker:
-    """Implements engine.ports.AppCaller. `keys` None: development, where nothing is signed."""
+    """Implements engine.app_ports.AppCaller. `keys` None: development, where nothing is signed."""
 
     def __init__(
         self, over_http: Transport, over_lambda: LambdaTransport, keys: SigningKeys | None, clock: Clock

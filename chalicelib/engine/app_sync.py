@@ -14,7 +14,7 @@ from chalicelib.core.sdk_protocol import Answer
 from chalicelib.core.sdk_protocol.lambda_event import endpoint_of
 from chalicelib.core.urls import Reach
 from chalicelib.engine import apps as registry
-from chalicelib.engine.ports import AppCaller, Apps
+from chalicelib.engine.app_ports import AppCaller, Apps
 from chalicelib.engine.services import Services
 
 IN_BAND = "in_band"
