@@ -6,6 +6,7 @@ fields at any time: those that are not known are passed over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
@@ -226,6 +227,7 @@ _WORDS = {
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
 }
+_SHOULD = re.compile(r"^(?:Input|String|List|Tuple|Value) should")
 # Where a field of ours has another name in what the SDK sends.
 _PLACES = {("retries",): "steps.step.retries.attempts"}
 
@@ -236,8 +238,7 @@ def _problem(problem: Any) -> str:
     kind, message = problem["type"], str(problem["msg"])
     words = _WORDS.get(kind)
     if words is None:
-        words = message.removeprefix("Value error, ").replace("Input should", "must").replace("String should", "must")
-        words = words.replace("Tuple should", "must").replace(" after validation", "")
+        words = _SHOULD.sub("must", message.removeprefix("Value error, ")).replace(" after validation", "")
     got = problem["input"]
     # Of a missing field the input is the object around it.
     shown = "" if kind == "missing" or isinstance(got, dict | list | tuple | BaseModel) else f" (got {_shown(got)})"

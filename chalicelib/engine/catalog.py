@@ -87,7 +87,7 @@ class SyncedCatalog:
         return (*self._own.values(), *(config for fn_id, config in active.items() if fn_id not in self._own))
 
     def _is_recent(self, known: _Known) -> bool:
-        # A clock that was moved back makes it look newer than it is; one that ticks at all ends that.
+        # One that was read in the future was read before the clock was set back.
         return 0 <= self._clock.now_ms() - known.began_ms <= limits.REGISTRY_MAX_AGE_MS
 
     def _look(self, suffices: Callable[[_Known], bool]) -> _Known:
