@@ -12,7 +12,6 @@ from typing import Protocol
 
 from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.events import Event
-from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause
@@ -279,11 +278,3 @@ class Driver(Protocol):
     def call(self, request: CallRequest) -> Reply:
         """Enter the function once."""
         ...
-
-
-class Catalog(Protocol):
-    """The functions there are."""
-
-    def get(self, fn_id: str) -> FunctionConfig | None: ...
-
-    def configs(self) -> Sequence[FunctionConfig]: ...

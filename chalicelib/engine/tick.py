@@ -82,9 +82,15 @@ def start_schedules(s: Services) -> None:
             for due_ms in CronSchedule.parse(trigger.cron).due_between(after, horizon):
                 logger.info("schedule due", extra={"function_id": config.id, "cron": trigger.cron})
                 event = _scheduled(config.id, trigger.cron, due_ms)
-                s.queues.send_events([event], delay_s=delay_s(due_ms, s.clock.now_ms()))
+                at_ms = starts_at_ms(config.id, trigger, due_ms)
+                s.queues.send_events([event], delay_s=delay_s(at_ms, s.clock.now_ms()))
     if mark is None or horizon > int(mark):
         s.timers.set_mark(CRON_MARK, str(horizon))
+
+
+def starts_at_ms(fn_id: str, trigger: CronTrigger, due_ms: int) -> int:
+    """When the run starts that is due then: with jitter somewhat later, and whoever asks is told the same."""
+    return due_ms + ids.jitter_ms(_scheduled(fn_id, trigger.cron, due_ms).event.internal_id, trigger.jitter_ms)
 
 
 def _scheduled(fn_id: str, cron: str, due_ms: int) -> EventMessage:

@@ -219,11 +219,15 @@ class Stepwell:
                 times += [head.wake_at_ms for head in s.runs.heads(found) if head.wake_at_ms is not None]
                 if after is None:
                     break
+        s.catalog.catch_up(now_ms)
         for config in s.catalog.configs():
             for trigger in config.triggers:
                 if isinstance(trigger, CronTrigger):
-                    due = CronSchedule.parse(trigger.cron).due_between(now_ms, now_ms + limits.DAY_MS * 400)
-                    times.append(next(due, times[0]))
+                    schedule = CronSchedule.parse(trigger.cron)
+                    times.append(next(schedule.due_between(now_ms, now_ms + limits.DAY_MS * 400), times[0]))
+                    due = schedule.due_between(now_ms - trigger.jitter_ms, now_ms) if trigger.jitter_ms else ()
+                    starts = [tick.starts_at_ms(config.id, trigger, one) for one in due]
+                    times += [start for start in starts if start > now_ms - 1_000]
         soonest = min((time for time in times if time > now_ms), default=times[0])
         overdue = any(time <= now_ms for time in times)
         # Delays of messages are whole seconds, so what is due now may come within the next one.
@@ -237,6 +241,7 @@ class Stepwell:
     def runs(self, fn: Function[Any] | str | None = None) -> list[RunView]:
         """Runs, oldest first."""
         s = self.platform.services
+        s.catalog.catch_up(self.platform.clock.now_ms())
         wanted = [config.id for config in s.catalog.configs()]
         if fn is not None:
             wanted = [fn if isinstance(fn, str) else fn.fn_id]
