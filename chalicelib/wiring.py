@@ -7,7 +7,7 @@ import functools
 import logging
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,17 @@ from chalicelib import config as configuration
 from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
 from chalicelib.core.errors import UserError
-from chalicelib.core.functions import FunctionConfig
+from chalicelib.drivers.app_sync import HttpAppCaller
 from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
 from chalicelib.drivers.in_process import InProcessDriver
+from chalicelib.engine import catalog as catalogs
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit
 from chalicelib.engine.metrics import Collected, Counts
+from chalicelib.engine.ports import AppCaller
 from chalicelib.engine.services import Chance, EngineSettings, Services, logger
 from chalicelib.sdk.registry import Registry, discover
 
@@ -42,12 +44,19 @@ class Platform:
     metrics: Collected
     # None in development: what was counted stays in memory.
     write_metrics: Callable[[Counts], None] | None
+    app_caller: AppCaller
+
+    @property
+    def server_kind(self) -> str:
+        """What SDKs call a server of our kind."""
+        return "dev" if self.config.dev else "cloud"
 
     @contextlib.contextmanager
     def invocation(self) -> Iterator[None]:
         """What is counted inside is written when it ends, however it ends; a failure to write fails nothing else."""
         try:
-            yield
+            with catalogs.invocation():
+                yield
         finally:
             if self.write_metrics is not None and (counts := self.metrics.take()):
                 try:
@@ -61,19 +70,6 @@ class Platform:
         deadline = self.clock.now_ms() + 60_000
         tick.tick(self.services, deadline)
         return collect.wake_due(self.services, collect.is_due)
-
-
-class RegisteredFunctions:
-    """Implements engine.ports.Catalog with the functions of this deployment."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._configs = {config.id: config for config in registry.configs()}
-
-    def get(self, fn_id: str) -> FunctionConfig | None:
-        return self._configs.get(fn_id)
-
-    def configs(self) -> Sequence[FunctionConfig]:
-        return tuple(self._configs.values())
 
 
 def build(
@@ -101,7 +97,7 @@ def build(
     furnished = room or furnish(
         names(config), lambda: stamp_s(held[0], clock.now_ms()), session, threads=config.match_threads
     )
-    catalog = RegisteredFunctions(found)
+    catalog = catalogs.SyncedCatalog(found.configs(), furnished.apps, clock)
     in_process = InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock)
     keyring = None if config.dev else Keyring(furnished.keys, clock)
     services = Services(
@@ -120,7 +116,8 @@ def build(
     )
     held.append(services)
     writes = None if config.dev else _metrics_writer(config.stage)
-    return Platform(config, services, furnished, reception, clock, keyring, metrics, writes)
+    caller = HttpAppCaller((lambda: ()) if keyring is None else keyring.signing_keys, clock)
+    return Platform(config, services, furnished, reception, clock, keyring, metrics, writes, caller)
 
 
 def _app_drivers(
@@ -165,6 +162,7 @@ def names(config: configuration.Config) -> Names:
         runs=config.table_runs,
         pauses=config.table_pauses,
         timers=config.table_timers,
+        functions=config.table_functions,
         events_queue_url=config.queue_events_url,
         work_queue_url=config.queue_work_url,
         dead_events_url=config.dead_events_url,

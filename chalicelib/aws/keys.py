@@ -119,3 +119,8 @@ def timers_before(due_before_ms: int) -> str:
 
 
 MARKS: Final = "marks"
+
+
+# functions
+APPS: Final = "apps"
+REGISTRY: Final = ("registry", "version")

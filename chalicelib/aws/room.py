@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.ages import CloudWatchAges
+from chalicelib.aws.apps import DynamoApps
 from chalicelib.aws.bus import EventBus
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
@@ -37,6 +38,7 @@ class Names:
     runs: str
     pauses: str
     timers: str
+    functions: str
     events_queue_url: str
     work_queue_url: str
     dead_events_url: str
@@ -54,6 +56,7 @@ class Room:
     runs: DynamoRuns
     pauses: DynamoPauses
     timers: DynamoTimers
+    apps: DynamoApps
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
@@ -103,6 +106,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         ),
         pauses=DynamoPauses(dynamo, names.pauses, threads),
         timers=DynamoTimers(dynamo, names.timers),
+        apps=DynamoApps(dynamo, names.functions),
         queues=SqsQueues(
             sqs,
             payloads,

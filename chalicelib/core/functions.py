@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from chalicelib.core import limits
+from chalicelib.core import flow_control, limits
+from chalicelib.core.checking import Config, as_value_error, expression
+from chalicelib.core.clock import from_iso
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import RUN, Lookback, format_duration, parse_duration, parse_lookback
-from chalicelib.core.errors import UserError
+from chalicelib.core.flow_control import Flow
 from chalicelib.core.matching import validate_event_pattern
 
-_checked_before: ContextVar[bool] = ContextVar("checked_before", default=False)
 
-
-@contextmanager
-def checked_before() -> Iterator[None]:
-    """Functions made inside have their conditions taken as they are. Those of a deployment were checked when it was
-    packaged; to compile them again would cost each cold start the grammar."""
-    token = _checked_before.set(True)
-    try:
-        yield
-    finally:
-        _checked_before.reset(token)
-
-
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-def _checked_expression(text: str | None, roots: frozenset[str]) -> str | None:
-    if text is not None and not _checked_before.get():
-        from chalicelib.core.expressions import compile_expression
-
-        try:
-            compile_expression(text, roots=roots)
-        except UserError as error:
-            raise ValueError(str(error)) from None
-    return text
-
-
-class EventTrigger(_Config):
+class EventTrigger(Config):
     """Starts the function for each event of this name (`a/*` and `a.*` match many) for which `expression` is true."""
 
     event: str = Field(min_length=1, max_length=limits.MAX_EVENT_NAME_CHARS)
@@ -53,34 +24,42 @@ class EventTrigger(_Config):
     @field_validator("event")
     @classmethod
     def _pattern(cls, value: str) -> str:
-        try:
-            validate_event_pattern(value)
-        except UserError as error:
-            raise ValueError(str(error)) from None
+        as_value_error(validate_event_pattern, value)
         return value
 
     @field_validator("expression")
     @classmethod
     def _expression(cls, value: str | None) -> str | None:
-        return _checked_expression(value, frozenset({"event"}))
+        return expression(value, "event")
 
 
-class CronTrigger(_Config):
-    """Starts the function by the clock: five cron fields, with `TZ=Area/City ` in front for a time zone."""
+class CronTrigger(Config):
+    """Starts the function by the clock: five cron fields, with `TZ=Area/City ` in front for a time zone. With `jitter`
+    up to so much later, which differs from one time to the next."""
 
     cron: str
+    jitter: str | None = None
 
     @field_validator("cron")
     @classmethod
     def _cron(cls, value: str) -> str:
-        try:
-            CronSchedule.parse(value)
-        except UserError as error:
-            raise ValueError(str(error)) from None
+        as_value_error(CronSchedule.parse, value)
         return value
 
+    @field_validator("jitter")
+    @classmethod
+    def _jitter(cls, value: str | None) -> str | None:
+        if value is not None:
+            as_value_error(parse_duration, value)
+        return value
 
-class CancelOn(_Config):
+    @property
+    def jitter_ms(self) -> int:
+        """Held to what fits into the delay of a message."""
+        return 0 if self.jitter is None else min(parse_duration(self.jitter), limits.MAX_JITTER_MS)
+
+
+class CancelOn(Config):
     """Ends a run when such an event comes; with `timeout`, only for so long after the run began."""
 
     event: str = Field(min_length=1, max_length=limits.MAX_EVENT_NAME_CHARS)
@@ -90,29 +69,48 @@ class CancelOn(_Config):
     @field_validator("if_exp")
     @classmethod
     def _expression(cls, value: str | None) -> str | None:
-        return _checked_expression(value, frozenset({"event", "async"}))
+        return expression(value, "event", "async")
 
     @field_validator("timeout")
     @classmethod
     def _timeout(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                parse_duration(value)
-            except UserError as error:
-                raise ValueError(str(error)) from None
+        if value is not None and _moment(value) is None:
+            as_value_error(parse_duration, value)
         return value
 
-    @property
-    def timeout_ms(self) -> int | None:
-        return None if self.timeout is None else parse_duration(self.timeout)
+    def until_ms(self, begun_ms: int) -> int | None:
+        """Until when it counts for a run that began then; None for as long as the run lives."""
+        if self.timeout is None:
+            return None
+        moment = _moment(self.timeout)
+        return begun_ms + parse_duration(self.timeout) if moment is None else moment
 
 
-class FunctionConfig(_Config):
+def _moment(text: str) -> int | None:
+    """A time such as 2026-11-24T09:00:00Z, which the SDK protocol allows in the place of a duration."""
+    try:
+        return from_iso(text)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kind_of_trigger(value: Any) -> str:
+    if isinstance(value, dict):
+        return "cron" if "cron" in value else "event"
+    return "cron" if isinstance(value, CronTrigger) else "event"
+
+
+Trigger = Annotated[
+    Annotated[EventTrigger, Tag("event")] | Annotated[CronTrigger, Tag("cron")], Discriminator(_kind_of_trigger)
+]
+
+
+class FunctionConfig(Config):
     """A function as the engine knows it, whoever runs its code."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
+    id: str = Field(min_length=1, max_length=limits.MAX_FUNCTION_ID_CHARS)
     name: str = Field(min_length=1, max_length=256)
-    triggers: tuple[EventTrigger | CronTrigger, ...] = Field(max_length=limits.MAX_TRIGGERS)
+    triggers: tuple[Trigger, ...] = Field(max_length=limits.MAX_TRIGGERS)
     cancel: tuple[CancelOn, ...] = Field(default=(), max_length=limits.MAX_CANCELS)
     retries: int = Field(default=limits.DEFAULT_RETRIES, ge=0, le=limits.MAX_RETRIES)
     # How far the waits of its runs look back that do not say so themselves.
@@ -121,15 +119,26 @@ class FunctionConfig(_Config):
     # Of a function of an app on an SDK: which app, and where it is called (a URL, or the ARN of a Lambda function).
     app_id: str | None = None
     endpoint: str | None = None
+    flow: Flow | None = None
+    # Its app has it no more: it starts nothing new, and its runs go on.
+    retired: bool = False
+
+    @field_validator("id")
+    @classmethod
+    def _id(cls, value: str) -> str:
+        return check_id(value)
+
+    @model_validator(mode="after")
+    def _combined(self) -> Self:
+        if self.cancel and self.flow is not None and self.flow.batch_events is not None:
+            raise ValueError("batchEvents cannot be combined with cancel")
+        return self
 
     @field_validator("wait_lookback")
     @classmethod
     def _lookback(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                lookback = parse_lookback(value)
-            except UserError as error:
-                raise ValueError(str(error)) from None
+            lookback = as_value_error(parse_lookback, value)
             if lookback != RUN and lookback > limits.MAX_WAIT_MS:
                 raise ValueError(f"is longer than {format_duration(limits.MAX_WAIT_MS)}, the longest there is")
         return value
@@ -142,5 +151,28 @@ class FunctionConfig(_Config):
     def max_attempts(self) -> int:
         return self.retries + 1
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What it is configured with and does not hold."""
+        jittered = [trigger for trigger in self.triggers if isinstance(trigger, CronTrigger) and trigger.jitter]
+        held = [one for one in jittered if parse_duration(one.jitter or "0s") > limits.MAX_JITTER_MS]
+        longest = format_duration(limits.MAX_JITTER_MS)
+        return (
+            *flow_control.warnings(self.flow),
+            *(f"the jitter of {one.cron!r} is held to {longest}, not {one.jitter}" for one in held),
+        )
+
     def wire(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        body = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        if not self.retired:
+            del body["retired"]
+        if self.flow is not None:
+            body["flow"] = self.flow.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        return body
+
+
+def check_id(value: str) -> str:
+    """An id of a function or an app: whatever can be seen, since people write all kinds of ids. Raises ValueError."""
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("must have no spaces around it, and no line breaks or other characters that cannot be seen")
+    return value

@@ -107,6 +107,11 @@ def scheduled_event_id(fn_id: str, cron: str, due_ms: int, name: str) -> str:
     return event_id(due_ms, name, _derive("cron", fn_id, cron, str(due_ms)))
 
 
+def jitter_ms(value: str, most_ms: int) -> int:
+    """Some time from 0 to most, the same for the same id."""
+    return int.from_bytes(_derive("jitter", value)[:6], "big") * most_ms >> 48
+
+
 def hashed_step_id(user_id: str, repeat: int) -> str:
     """The memo key of a step: hex SHA-1 of the user's id, with `:1`, `:2`, … for its repeats (SDK protocol)."""
     text = user_id if repeat == 0 else f"{user_id}:{repeat}"

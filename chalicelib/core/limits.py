@@ -36,6 +36,13 @@ MAX_CHOICES: Final = 10
 MAX_SPENT_LISTED: Final = 100
 DEFAULT_INVOKE_TIMEOUT_MS: Final = 365 * DAY_MS
 MAX_SIGNAL_CHARS: Final = 512
+MAX_FUNCTION_ID_CHARS: Final = 256
+MAX_APP_ID_CHARS: Final = 256
+MAX_FUNCTIONS_PER_APP: Final = 1_000
+MAX_URL_CHARS: Final = 2_048
+# Of concurrency, throttle and rateLimit; and how many events a batch may have.
+MAX_FLOW_LIMIT: Final = 1_000_000
+MAX_BATCH: Final = 100
 MAX_CANCELS: Final = 5
 MAX_TRIGGERS: Final = 10
 
@@ -46,6 +53,13 @@ MAX_STARTS_WITHOUT_PROGRESS: Final = 3
 CLOCK_SKEW_MS: Final = 10 * SECOND_MS
 # Timers this far ahead fit a delayed message (SQS: at most 15 minutes); the rest goes to the timers table.
 MAX_MESSAGE_DELAY_MS: Final = 15 * MINUTE_MS
+# A schedule is told of up to 75 s ahead, and its jitter must fit the same message.
+MAX_JITTER_MS: Final = 12 * MINUTE_MS
+# How old what is known of synced apps may be where exactness is not needed.
+REGISTRY_MAX_AGE_MS: Final = 10 * SECOND_MS
+# A function that its app has no more is known for longer than its longest wait.
+RETIRED_KEPT_MS: Final = 400 * DAY_MS
+MAX_RETIRED_KEPT: Final = 1_000
 # Lambda's recursive-loop detection is switched off for the queue functions; this takes its place.
 MAX_HOPS: Final = 100_000
 

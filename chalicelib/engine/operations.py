@@ -185,7 +185,8 @@ class Operator:
     def _invoke(self, op: Operation) -> None:
         assert op.invoke is not None
         options = op.invoke
-        if self._s.catalog.get(options.function_id) is None:
+        invoked = self._s.catalog.get(options.function_id)
+        if invoked is None or invoked.retired:
             known = ", ".join(sorted(config.id for config in self._s.catalog.configs()))
             info = ErrorInfo.of(
                 "FunctionNotFound",

@@ -114,8 +114,13 @@ def _lifecycle_record(s: Services, message: LifecycleMessage, began_ms: int) -> 
 def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
     """Which runs the event starts, and which it does not because the user's id was seen within 24 hours."""
     event = message.event
+    # What was synced before the event was accepted is to be started by it.
+    s.catalog.catch_up(event.received_at_ms)
     if message.target is not None:
         planned = Start(fn_id=message.target, run_id=ids.run_id(event.internal_id, message.target))
+        config = s.catalog.get(message.target)
+        if message.cron is not None and config is not None and config.retired:
+            planned = planned.model_copy(update={"problem": "its app has the function no more"})
         return (planned,)
     found = []
     for config in s.catalog.configs():

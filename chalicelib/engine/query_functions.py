@@ -18,22 +18,26 @@ _HORIZON_MS = 5 * 366 * limits.DAY_MS
 
 
 def functions(s: Services) -> list[dict[str, Any]]:
-    """All of this deployment, by their ids."""
+    """All that start something, by their ids."""
     now = s.clock.now_ms()
+    s.catalog.catch_up(now)
     return [_wire(config, now) for config in sorted(s.catalog.configs(), key=lambda config: config.id)]
 
 
 def function(s: Services, fn_id: str) -> dict[str, Any]:
-    """Raises NotFound."""
+    """Also a retired one. Raises NotFound."""
+    s.catalog.catch_up(s.clock.now_ms())
     config = s.catalog.get(fn_id)
     if config is None:
-        raise NotFound(f"there is no function {fn_id!r} in this deployment")
+        raise NotFound(f"there is no function {fn_id!r}, neither in this deployment nor in a synced app")
     return _wire(config, s.clock.now_ms())
 
 
 def _wire(config: FunctionConfig, now_ms: int) -> dict[str, Any]:
     body = config.wire()
     body["triggers"] = [_trigger(trigger, now_ms) for trigger in config.triggers]
+    if config.warnings:
+        body["warnings"] = list(config.warnings)
     return body
 
 
@@ -42,4 +46,5 @@ def _trigger(trigger: EventTrigger | CronTrigger, now_ms: int) -> dict[str, Any]
         return trigger.model_dump(exclude_none=True)
     schedule = CronSchedule.parse(trigger.cron)
     due = islice(schedule.due_between(now_ms, now_ms + _HORIZON_MS), _NEXT_TIMES)
-    return {"cron": trigger.cron, "time_zone": schedule.zone, "next": [to_iso(ms) for ms in due]}
+    jitter = {} if trigger.jitter is None else {"jitter": trigger.jitter}
+    return {"cron": trigger.cron, **jitter, "time_zone": schedule.zone, "next": [to_iso(ms) for ms in due]}

@@ -106,9 +106,10 @@ def _cancellations(
 
 
 def _until(cancel: CancelOn, now_ms: int) -> int:
-    timeout = cancel.timeout_ms
+    until = cancel.until_ms(now_ms)
     # Without a timeout it lives as long as the run; a row that outlived its run by years would be of no use.
-    return now_ms + (timeout if timeout is not None else 2 * limits.MAX_WAIT_MS)
+    longest = now_ms + 2 * limits.MAX_WAIT_MS
+    return longest if until is None else min(until, longest)
 
 
 def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBackMessage | None) -> None:

@@ -82,7 +82,8 @@ def start_schedules(s: Services) -> None:
             for due_ms in CronSchedule.parse(trigger.cron).due_between(after, horizon):
                 logger.info("schedule due", extra={"function_id": config.id, "cron": trigger.cron})
                 event = _scheduled(config.id, trigger.cron, due_ms)
-                s.queues.send_events([event], delay_s=delay_s(due_ms, s.clock.now_ms()))
+                later_ms = ids.jitter_ms(event.event.internal_id, trigger.jitter_ms)
+                s.queues.send_events([event], delay_s=delay_s(due_ms + later_ms, s.clock.now_ms()))
     if mark is None or horizon > int(mark):
         s.timers.set_mark(CRON_MARK, str(horizon))
 

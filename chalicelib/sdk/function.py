@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
@@ -79,6 +80,7 @@ def function(
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
         what = f"function {fn_id!r}"
+        _check_id(fn_id, what)
         _check_handler(handler, what)
         _check_shadowing(handler, fn_id, what)
         given: dict[str, Any] = {} if retries is None else {"retries": retries}
@@ -100,6 +102,7 @@ def function(
 
 def _failure_function(config: FunctionConfig, handler: Callable[[Any], Any]) -> Function[Any]:
     what = f"on_failure of function {config.id!r}"
+    _check_id(f"{config.id}-failure", what)
     _check_handler(handler, what)
     trigger = _build(
         EventTrigger,
@@ -172,14 +175,18 @@ def _build(model: type[M], what: str, **fields: Any) -> M:
         raise InvalidFunction(f"{what}: {problems}") from None
 
 
-_FIELDS = {"id": "fn_id", "triggers": "trigger", "if": "if_exp"}
+_FIELDS = {"triggers": "trigger", "if": "if_exp"}
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _ID_RULE = "use 1 to 200 letters, digits, '.', '_' and '-', beginning with a letter or a digit"
+
+
+def _check_id(fn_id: object, what: str) -> None:
+    if not isinstance(fn_id, str) or not _ID.fullmatch(fn_id):
+        raise InvalidFunction(f"{what}: fn_id {str(fn_id)[:80]!r} cannot be used: {_ID_RULE}")
 
 
 def _explain(problem: Any) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else "configuration"
-    if field == "id":
-        return f"fn_id {str(problem['input'])[:80]!r} cannot be used: {_ID_RULE}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{_FIELDS.get(field, field)}: {message[0].lower()}{message[1:]} (got {str(problem['input'])[:80]!r})"
 

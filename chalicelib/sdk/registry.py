@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from chalicelib.core.checking import checked_before
 from chalicelib.core.errors import InvalidFunction
-from chalicelib.core.functions import FunctionConfig, checked_before
+from chalicelib.core.functions import FunctionConfig
 from chalicelib.sdk.function import Function
 
 FUNCTIONS_PACKAGE = "chalicelib.functions"

@@ -11,7 +11,7 @@ from chalicelib.core.errors import InfrastructureError, NotFound, UserError
 from chalicelib.engine.logs import logger
 
 
-def problem(status: int, message: str, *, headers: Mapping[str, Any] | None = None, **more: Any) -> Response:
+def problem(status: int, message: str, /, *, headers: Mapping[str, Any] | None = None, **more: Any) -> Response:
     """An error's answer."""
     body = {"error": message, "status": status, **more}
     return Response(body=body, status_code=status, headers=dict(headers or {}))

@@ -30,12 +30,13 @@ _PATH_PARAMETERS = {
     "event_id": "The internal id of an event, as sending it answered.",
     "run_id": "The id of a run.",
     "function_id": "The id of a function.",
+    "app_id": "The id of an app.",
     "letter_id": "The id of a dead letter, as the list of them tells.",
 }
 _ABOUT = """Durable functions: send events, and look at what they caused.
 
-Every route but `GET /health` and `POST /e/{key}` asks for a signing key as a bearer token. Lists and objects are
-`{data, metadata}`; where a list goes on, `metadata.cursor` is the next page's `cursor`. Errors are `{error, status}`.
+Every route but `GET /health`, `GET /dev` and `POST /e/{key}` asks for a signing key as a bearer token. Lists and objects
+are `{data, metadata}`; where a list goes on, `metadata.cursor` is the next page's `cursor`. Errors are `{error, status}`.
 Times are UTC. Fields may be added at any time."""
 
 
@@ -63,10 +64,12 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    answers = {load_model(route.answer) for route in ROUTES} | {models.Error, models.NotAccepted}
+    answers = {load_model(name) for route in ROUTES for name in (route.answer, route.refusal)} | {models.Error}
     ordered = sorted(answers, key=lambda model: str(model.__name__))
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
-    _, found = models_json_schema([*wanted, (IncomingEvent, "validation")], ref_template=_REF)
+    taken: list[Any] = [load_model(route.body) for route in ROUTES if route.body is not None]
+    bodies: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in [IncomingEvent, *taken]]
+    _, found = models_json_schema([*wanted, *bodies], ref_template=_REF)
     schemas: dict[str, Any] = _open(found["$defs"])
     return schemas
 
@@ -96,7 +99,9 @@ def _operation(route: Route) -> dict[str, Any]:
     about = load_view(route).__doc__
     if about:
         operation["description"] = about
-    if route.takes_body:
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(route.body)}
+    elif route.takes_body:
         one = _ref("IncomingEvent")
         schema = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 5000}]}
         operation["requestBody"] = {
@@ -108,8 +113,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     responses = {"200": {"description": route.summary, "content": _json(route.answer)}}
-    for status in sorted({*route.errors, 401, 500, 503} if route.path != "/health" else {*route.errors, 500, 503}):
-        model = "NotAccepted" if route.takes_body and status in (400, 503) else "Error"
+    asks = route.path not in ("/health", "/dev")
+    for status in sorted({*route.errors, *({401} if asks else ()), 500, 503}):
+        model = route.refusal if status in (400, 503) else "Error"
         responses[str(status)] = {"description": _ERRORS[status], "content": _json(model)}
     return responses
 

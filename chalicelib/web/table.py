@@ -23,6 +23,9 @@ class Route:
     # Asks for no signing key: everything else does.
     is_open: bool = False
     takes_body: bool = False
+    # The model of a JSON body; without one, a body is an event or a list of them. And that of a refusal.
+    body: str | None = None
+    refusal: str = "Error"
 
     @property
     def name(self) -> str:
@@ -46,6 +49,7 @@ ROUTES = (
         errors=(400, 413, 415),
         is_open=True,
         takes_body=True,
+        refusal="NotAccepted",
     ),
     Route("GET", "/v1/events", "events.show_all", "Events, newest first", "Events", "EventsQuery", (400,)),
     Route(
@@ -73,6 +77,31 @@ ROUTES = (
     ),
     Route("GET", "/v1/functions", "functions.show_all", "The functions of this deployment", "Functions"),
     Route("GET", "/v1/functions/{function_id}", "functions.show", "One function", "FunctionAnswer", errors=(404,)),
+    Route(
+        "POST",
+        "/fn/register",
+        "apps.register",
+        "Register an app and its functions, as SDKs do",
+        "Registered",
+        errors=(400, 415),
+        takes_body=True,
+        body="Registration",
+        refusal="NotRegistered",
+    ),
+    Route("GET", "/dev", "about.dev", "Whether this is a development server", "Dev", errors=(404,), is_open=True),
+    Route("GET", "/v1/apps", "apps.show_all", "The apps on an SDK that are synced", "Apps"),
+    Route("GET", "/v1/apps/{app_id}", "apps.show", "One app", "AppAnswer", errors=(404,)),
+    Route("DELETE", "/v1/apps/{app_id}", "apps.remove", "Remove an app", "AppAnswer", errors=(404,)),
+    Route(
+        "POST",
+        "/v1/apps/sync",
+        "apps.sync",
+        "Ask an app for its functions",
+        "SyncedAnswer",
+        errors=(400, 415),
+        takes_body=True,
+        body="AppAddress",
+    ),
     Route(
         "GET",
         "/v1/pauses",

@@ -14,7 +14,8 @@ from tests.infra.test_template import RESOURCES
 
 Item = dict[str, dict[str, Any]]
 # The scheduled functions' marks: a handful of items, each written over and over. Without them sweeps begin anew.
-KEPT_FOR_EVER = {("timers", keys.MARKS)}
+# The apps and their version stay until they are removed.
+KEPT_FOR_EVER = {("timers", keys.MARKS), ("functions", keys.APPS), ("functions", keys.REGISTRY[0])}
 YEAR_2020_S, YEAR_2100_S = 1_577_836_800, 4_102_444_800
 
 
@@ -55,7 +56,8 @@ def test_it_is_a_number_of_seconds_and_not_of_milliseconds(stored: list[tuple[st
 
 
 def test_items_of_every_table_were_seen_and_what_is_meant_to_stay_does(stored: list[tuple[str, str, Item]]) -> None:
-    assert {table for _, table, item in stored if attribute_of(table) in item} == {"events", "runs", "pauses", "timers"}
-    marks = [item for _, table, item in stored if (table, item["pk"]["S"]) in KEPT_FOR_EVER]
+    tables = {"events", "runs", "pauses", "timers", "functions"}
+    assert {table for _, table, item in stored if attribute_of(table) in item} == tables
+    marks = [item for _, table, item in stored if (table, item["pk"]["S"]) == ("timers", keys.MARKS)]
     assert marks
     assert not any(attribute_of("timers") in item for item in marks)

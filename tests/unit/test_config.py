@@ -14,6 +14,7 @@ NEEDED = {
         "TABLE_RUNS",
         "TABLE_PAUSES",
         "TABLE_TIMERS",
+        "TABLE_FUNCTIONS",
         "QUEUE_EVENTS_URL",
         "QUEUE_WORK_URL",
         "DEAD_EVENTS_URL",

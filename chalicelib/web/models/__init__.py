@@ -1,5 +1,7 @@
 """What the API takes and answers, as models: parameters are read by them, and the OpenAPI document is made of them."""
 
+from chalicelib.core.registrations import Registration
+from chalicelib.web.models.apps import AppAddress, AppAnswer, Apps, Dev, NotRegistered, Registered, SyncedAnswer
 from chalicelib.web.models.common import Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
@@ -19,10 +21,14 @@ from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
 
 __all__ = [
     "Accepted",
+    "AppAddress",
+    "AppAnswer",
+    "Apps",
     "BacklogAnswer",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
+    "Dev",
     "EffectsQuery",
     "Error",
     "EventAnswer",
@@ -34,6 +40,7 @@ __all__ = [
     "Health",
     "Index",
     "NotAccepted",
+    "NotRegistered",
     "OpenApi",
     "PageQuery",
     "Parameters",
@@ -41,8 +48,11 @@ __all__ = [
     "PausesQuery",
     "QueueQuery",
     "RedrivenAnswer",
+    "Registered",
+    "Registration",
     "RunAnswer",
     "Runs",
     "RunsQuery",
+    "SyncedAnswer",
     "Timeline",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from chalicelib.core.flow_control import Flow
 from chalicelib.web.models.common import Metadata, Shape, Time
 
 
@@ -14,6 +15,7 @@ class EventTriggerBody(Shape):
 
 class CronTriggerBody(Shape):
     cron: str
+    jitter: str | None = Field(default=None, description="Up to how much later it is started.")
     time_zone: str
     next: list[Time] = Field(description="When it is due next; empty for a day that never comes.")
 
@@ -34,6 +36,11 @@ class FunctionBody(Shape):
         default=None, description="How far its waits look back that do not say so themselves: a duration, or `run`."
     )
     driver: str = Field(description="Who runs its code.")
+    app_id: str | None = Field(default=None, description="The app on an SDK that it belongs to.")
+    endpoint: str | None = Field(default=None, description="Where it is called.")
+    flow: Flow | None = Field(default=None, description="Its flow control, as the SDK protocol has it.")
+    retired: bool = Field(default=False, description="Its app has it no more: it starts nothing new, its runs go on.")
+    warnings: list[str] = Field(default=[], description="What it is configured with and does not hold.")
 
 
 class Functions(Shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.core.errors import NotFound
 from chalicelib.web.table import ROUTES
 from chalicelib.wiring import Platform
 
@@ -16,6 +17,13 @@ def health(p: Platform) -> dict[str, Any]:
     """Alive, and able to read its tables."""
     p.services.timers.get_mark("health")
     return {"status": "ok", "stage": p.config.stage, "functions": len(p.services.catalog.configs())}
+
+
+def dev(p: Platform) -> dict[str, Any]:
+    """Some SDKs take whatever answers here for a development server, so a deployed one is not to be found."""
+    if not p.config.dev:
+        raise NotFound("this is no development server")
+    return {"service": "stepwell", "kind": "dev", "functions": [config.id for config in p.services.catalog.configs()]}
 
 
 def openapi(_p: Platform) -> dict[str, Any]:

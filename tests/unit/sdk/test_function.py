@@ -73,15 +73,15 @@ def test_every_argument_reaches_the_configuration() -> None:
     )
     assert (config.name, config.retries, config.max_attempts) == ("My function", 0, 1)
     first, second = config.cancel
-    assert (first.event, first.if_exp, first.timeout_ms) == ("c", "async.data.x == event.data.x", 129_600_000)
-    assert (second.event, second.if_exp, second.timeout_ms) == ("d", None, None)
+    assert (first.event, first.if_exp, first.until_ms(0)) == ("c", "async.data.x == event.data.x", 129_600_000)
+    assert (second.event, second.if_exp, second.until_ms(0)) == ("d", None, None)
 
 
 @pytest.mark.parametrize(("timeout", "expected"), [(1500, 1500), ("7d", 604_800_000), (timedelta(seconds=1), 1000)])
 def test_one_cancel_needs_no_list_and_its_timeout_takes_every_form(timeout: Any, expected: int) -> None:
     made = function(fn_id="mine", trigger=EVENT, cancel=Cancel(event="c", timeout=timeout))(plain)
 
-    assert [item.timeout_ms for item in made.config.cancel] == [expected]
+    assert [item.until_ms(0) for item in made.config.cancel] == [expected]
 
 
 def test_the_kind_of_the_function_is_seen() -> None:
