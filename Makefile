@@ -25,7 +25,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-dev: $(READY) ## Run everything on this machine: http://127.0.0.1:8288 (PORT=…, WORKERS=…)
+dev: $(READY) ## Run everything on this machine: http://127.0.0.1:8288 (PORT=…, WORKERS=…, APPS=URL,URL)
 	@$(PY) -m infra.local dev
 
 dev-reset: $(READY) ## Forget the local cloud's state

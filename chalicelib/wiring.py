@@ -15,17 +15,17 @@ from chalicelib import config as configuration
 from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
 from chalicelib.core.errors import UserError
-from chalicelib.drivers.app_sync import HttpAppCaller
+from chalicelib.core.urls import Reach
 from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import catalog as catalogs
 from chalicelib.engine import collect, ingest, tick
+from chalicelib.engine.app_ports import AppCaller
 from chalicelib.engine.clock import ShiftableClock
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit
 from chalicelib.engine.metrics import Collected, Counts
-from chalicelib.engine.ports import AppCaller
 from chalicelib.engine.services import Chance, EngineSettings, Services, logger
 from chalicelib.sdk.registry import Registry, discover
 
@@ -44,7 +44,13 @@ class Platform:
     metrics: Collected
     # None in development: what was counted stays in memory.
     write_metrics: Callable[[Counts], None] | None
-    app_caller: AppCaller
+    # Made when it is first needed.
+    app_caller: Callable[[], AppCaller]
+
+    @property
+    def reach(self) -> Reach:
+        """Where apps may be served."""
+        return Reach(is_open=self.config.dev, networks=self.config.app_networks)
 
     @property
     def server_kind(self) -> str:
@@ -116,8 +122,24 @@ def build(
     )
     held.append(services)
     writes = None if config.dev else _metrics_writer(config.stage)
-    caller = HttpAppCaller((lambda: ()) if keyring is None else keyring.signing_keys, clock)
+    caller = _app_caller(config, furnished, clock, keyring)
     return Platform(config, services, furnished, reception, clock, keyring, metrics, writes, caller)
+
+
+def _app_caller(
+    config: configuration.Config, room: Room, clock: ShiftableClock, keyring: Keyring | None
+) -> Callable[[], AppCaller]:
+    @functools.cache
+    def caller() -> AppCaller:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.app_sync import AppAsker
+        from chalicelib.drivers.aws_lambda import LambdaTransport
+        from chalicelib.drivers.transport import Transport
+
+        over_http = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+        return AppAsker(over_http, LambdaTransport(room.lambdas, clock, lambda: os.urandom(16).hex()), keyring, clock)
+
+    return caller
 
 
 def _app_drivers(

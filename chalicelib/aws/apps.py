@@ -19,7 +19,7 @@ _MOST_BYTES = 380 * 1024
 
 
 class DynamoApps:
-    """Implements engine.ports.Apps."""
+    """Implements engine.app_ports.Apps."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo

@@ -6,7 +6,7 @@ fields at any time: those that are not known are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 from chalicelib.core import flow_control, limits, urls
 from chalicelib.core.apps import App, InvalidApp, named
 from chalicelib.core.functions import FunctionConfig, check_id
+from chalicelib.core.urls import Reach
 
 _TOLD = 5
 _MAX_LABEL_CHARS = 256
@@ -94,8 +95,9 @@ class _Shell(_Wire):
     steps: _Steps
 
 
-def read(body: object, *, local_allowed: bool) -> App:
-    """The app that is registered. `local_allowed`: whether it may be served on this machine.
+def read(body: object, reach: Reach, *, arn: str | None = None) -> App:
+    """The app that is registered. `arn`: the Lambda function that answered so; there the app and its functions are
+    called, whatever address the app gives.
 
     Raises InvalidApp, which names up to five fields that are wrong.
     """
@@ -106,10 +108,10 @@ def read(body: object, *, local_allowed: bool) -> App:
     except ValidationError as error:
         raise InvalidApp(_told(_problems(error))) from None
     problems: list[str] = []
-    url = _address(problems, "url", told.url, urls.check, local_allowed)
+    url = arn or _address(problems, "url", told.url, lambda text: urls.check(text, reach))
     functions: list[FunctionConfig] = []
     for number, raw in enumerate(told.functions, start=1):
-        found = _function(number, raw, told.app_id, local_allowed)
+        found = _function(number, raw, told.app_id, reach, arn)
         if isinstance(found, FunctionConfig):
             functions.append(found)
         else:
@@ -136,7 +138,7 @@ def _sdk_of(body: dict[str, Any]) -> str:
     return f"{language}:v{version}"[:_MAX_LABEL_CHARS]
 
 
-def _function(number: int, raw: object, app_id: str, local_allowed: bool) -> FunctionConfig | list[str]:
+def _function(number: int, raw: object, app_id: str, reach: Reach, arn: str | None) -> FunctionConfig | list[str]:
     """The function, or what is wrong with it."""
     given_id = raw.get("id") if isinstance(raw, dict) else None
     where = f"function {number}" + (f" ({named(given_id)})" if isinstance(given_id, str) else "")
@@ -151,13 +153,13 @@ def _function(number: int, raw: object, app_id: str, local_allowed: bool) -> Fun
         return [f"{where}.steps.step.runtime.type: {urls.NO_CONNECT}"]
     problems: list[str] = []
     place = f"{where}.steps.step.runtime.url"
-    endpoint = _address(problems, place, runtime.url, urls.check_endpoint, local_allowed)
+    endpoint = arn or _address(problems, place, runtime.url, lambda text: urls.check_endpoint(text, reach))
     fields = {
         "id": shell.id,
         "name": shell.name or shell.id,
         "triggers": raw.get("triggers") or (),
         "cancel": raw.get("cancel") or (),
-        "driver": "http",
+        "driver": "http" if arn is None else "lambda",
         "app_id": app_id,
         "endpoint": endpoint,
         **_retries(shell),
@@ -182,13 +184,12 @@ def _flow(raw: dict[str, Any]) -> dict[str, Any]:
     return {"flow": used} if used else {}
 
 
-def _address(problems: list[str], place: str, text: str, check: Any, local_allowed: bool) -> str:
+def _address(problems: list[str], place: str, text: str, check: Callable[[str], str]) -> str:
     try:
-        checked: str = check(text, local_allowed=local_allowed)
+        return check(text)
     except ValueError as error:
         problems.append(f"{place}: {error} (got {text[:200]!r})")
         return text
-    return checked
 
 
 def _twice(functions: Iterable[FunctionConfig]) -> list[str]:

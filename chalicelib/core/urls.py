@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from chalicelib.core import limits
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Of the SDK protocol: they name the function, the step and the sync of a single request.
 _OF_A_CALL = frozenset({"fnId", "stepId"})
@@ -18,17 +22,26 @@ _METADATA_ADDRESSES = frozenset({ipaddress.ip_address("fd00:ec2::254")})
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.IGNORECASE)
 
 
-def check(text: str, *, local_allowed: bool) -> str:
+@dataclass(frozen=True)
+class Reach:
+    """Where apps may be served: anywhere in development; else not on the machine itself and its like, unless that
+    lies in one of the networks."""
+
+    is_open: bool
+    networks: tuple[_Network, ...] = ()
+
+
+def check(text: str, reach: Reach) -> str:
     """The address of an app, without what only a single request adds. Raises ValueError."""
-    return _without(_checked(text, local_allowed), _OF_A_SYNC)
+    return _without(_checked(text, reach), _OF_A_SYNC)
 
 
-def check_endpoint(text: str, *, local_allowed: bool) -> str:
+def check_endpoint(text: str, reach: Reach) -> str:
     """The same for where a function is called. Raises ValueError."""
-    return _without(_checked(text, local_allowed), _OF_A_CALL | _OF_A_SYNC)
+    return _without(_checked(text, reach), _OF_A_CALL | _OF_A_SYNC)
 
 
-def _checked(text: str, local_allowed: bool) -> SplitResult:
+def _checked(text: str, reach: Reach) -> SplitResult:
     if len(text) > limits.MAX_URL_CHARS:
         raise ValueError(f"has {len(text)} characters; the limit is {limits.MAX_URL_CHARS}")
     if not text.isprintable() or " " in text:
@@ -43,10 +56,10 @@ def _checked(text: str, local_allowed: bool) -> SplitResult:
     if parts.scheme not in ("http", "https"):
         raise ValueError("must begin with https:// or http://")
     if not host or port == 0:
-        raise ValueError("must name a host" if not host else "must not have the port 0")
+        raise ValueError("must not have the port 0" if host else "must name a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user name or a password")
-    problem = None if local_allowed else _why_not(host)
+    problem = None if reach.is_open else _why_not(host, reach.networks)
     if problem is not None:
         raise ValueError(f"must be an address that Stepwell can reach from where it runs: {problem}")
     return parts
@@ -58,31 +71,31 @@ NO_CONNECT = (
 )
 
 
-def _why_not(host: str) -> str | None:
+def _why_not(host: str, networks: tuple[_Network, ...]) -> str | None:
     name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return f"{host} is the machine itself"
     if name in _METADATA_HOSTS:
         return f"{host} is the metadata service of the machine"
+    if name == "localhost" or name.endswith(".localhost"):
+        name = "127.0.0.1"
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
         return f"write {host} as four decimal numbers" if _NUMERIC.fullmatch(name) else None
-    return _why_not_address(address)
+    meant = _meant(address)
+    if any(one in network for one in (address, meant) for network in networks):
+        return None
+    if meant.is_loopback or meant.is_unspecified:
+        return f"{host} is the machine itself"
+    if meant.is_link_local or meant in _METADATA_ADDRESSES:
+        return f"{host} is link-local, where the machine's metadata lies"
+    return f"{host} is a multicast address" if meant.is_multicast else None
 
 
-def _why_not_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is not None:
-            return _why_not_address(inner)
-    if address.is_loopback or address.is_unspecified:
-        return f"{address} is the machine itself"
-    if address.is_link_local or address in _METADATA_ADDRESSES:
-        return f"{address} is link-local, where the machine's metadata lies"
-    if address.is_multicast:
-        return f"{address} is a multicast address"
-    return None
+def _meant(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 address stands for, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _without(parts: SplitResult, names: frozenset[str]) -> str:

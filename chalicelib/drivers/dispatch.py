@@ -8,7 +8,7 @@ from typing import Protocol
 
 from chalicelib.core.calls import CallRequest, ErrorInfo, Raised, Reply
 from chalicelib.core.functions import FunctionConfig
-from chalicelib.engine.ports import Catalog
+from chalicelib.engine.app_ports import Catalog
 
 
 class AppDriver(Protocol):

@@ -10,8 +10,11 @@ from typing import Any
 
 from chalicelib.core import registrations, urls
 from chalicelib.core.apps import App, InvalidApp, NotSynced
+from chalicelib.core.sdk_protocol import Answer
+from chalicelib.core.sdk_protocol.lambda_event import endpoint_of
+from chalicelib.core.urls import Reach
 from chalicelib.engine import apps as registry
-from chalicelib.engine.ports import AppCaller, Apps
+from chalicelib.engine.app_ports import AppCaller, Apps
 from chalicelib.engine.services import Services
 
 IN_BAND = "in_band"
@@ -28,30 +31,43 @@ class Answered:
     app: App | None
 
 
-def sync(s: Services, apps: Apps, caller: AppCaller, url: str, *, server_kind: str) -> Answered:
-    """Sync the app that is served there. Raises InvalidApp and NotSynced."""
-    local_allowed = server_kind == "dev"
-    try:
-        address = urls.check(url, local_allowed=local_allowed)
-    except ValueError as error:
-        raise InvalidApp(f"url: {error} (got {url[:200]!r})") from None
+@dataclass(frozen=True)
+class Asker:
+    """Who asks apps: `kind` is what SDKs call a server of ours."""
+
+    caller: AppCaller
+    kind: str
+    reach: Reach
+
+
+def sync(s: Services, apps: Apps, asker: Asker, url: str) -> Answered:
+    """Sync the app that is served there (a URL, or the ARN of a Lambda function). Raises InvalidApp and NotSynced."""
+    arn = url if url.startswith("arn:") else None
+    address = _address(url, asker.reach) if arn is None else endpoint_of(url).url
     headers = {
         "content-type": "application/json",
         "x-inngest-sync-kind": IN_BAND,
-        "x-inngest-server-kind": server_kind,
+        "x-inngest-server-kind": asker.kind,
         "user-agent": "stepwell",
     }
     body = json.dumps({"url": address}, ensure_ascii=False, separators=(",", ":")).encode()
-    status, answered, content = caller.put(address, headers, body)
-    told = _read(address, status, answered, content)
+    status, answered, content = asker.caller.put(arn or address, headers, body)
+    told = _read(arn or address, status, answered, content)
     if answered.get("x-inngest-sync-kind", "").strip().lower() == IN_BAND:
-        synced = registry.register(s, apps, registrations.read(told, local_allowed=local_allowed))
+        synced = registry.register(s, apps, registrations.read(told, asker.reach, arn=arn))
         return Answered(IN_BAND, synced.modified, synced.app)
     # An SDK may answer 200 with the refusal that we gave it.
     if "error" in told or _status(told) >= 400:
         raise NotSynced(f"the app at {address} could not register itself: {_words(told)}")
     here = [app for app in registry.show_all(apps) if app.url == address]
     return Answered(OUT_OF_BAND, told.get("modified") is True, here[0] if here else None)
+
+
+def _address(url: str, reach: Reach) -> str:
+    try:
+        return urls.check(url, reach)
+    except ValueError as error:
+        raise InvalidApp(f"url: {error} (got {url[:200]!r})") from None
 
 
 def _read(url: str, status: int, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:
@@ -61,7 +77,7 @@ def _read(url: str, status: int, headers: Mapping[str, str], content: bytes) -> 
         told = json.loads(text)
     except (ValueError, RecursionError):
         told = None
-    if not isinstance(told, dict) or "x-inngest-sdk" not in headers:
+    if not isinstance(told, dict) or not Answer(status, headers, content).is_of_sdk:
         shown = " ".join(text[:_SHOWN_CHARS].split())
         raise NotSynced(f"what answers at {url} is no SDK: status {status}, and it begins {shown!r}")
     if status != 200:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chalicelib.core import apps as rules
 from chalicelib.core.apps import App
 from chalicelib.core.errors import NotFound, TransactionConflict, UserError
-from chalicelib.engine.ports import Apps
+from chalicelib.engine.app_ports import Apps
 from chalicelib.engine.services import Services, logger
 
 _TRIES = 10

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from chalicelib.core import limits
 from chalicelib.core.clock import Clock
 from chalicelib.core.functions import FunctionConfig
+from chalicelib.engine.app_ports import Apps
 from chalicelib.engine.logs import logger
-from chalicelib.engine.ports import Apps
 
 # Numbers invocations and reads in the order in which they begin.
 _order = itertools.count(1)
@@ -48,7 +48,7 @@ class _Known:
 
 
 class SyncedCatalog:
-    """Implements engine.ports.Catalog. May be used from any thread."""
+    """Implements engine.app_ports.Catalog. May be used from any thread."""
 
     def __init__(self, own: Sequence[FunctionConfig], apps: Apps, clock: Clock) -> None:
         self._own = {config.id: config for config in own}

@@ -45,11 +45,6 @@ class Keyring:
         with self._lock:
             return next(iter(self._current(KEPT_MS).signing_keys), None)
 
-    def signing_keys(self) -> tuple[str, ...]:
-        """Newest first; the first one signs."""
-        with self._lock:
-            return self._current(KEPT_MS).signing_keys
-
     def _is_right(self, presented: str, accepted: Callable[[KeySet], list[str] | tuple[str, ...]]) -> bool:
         with self._lock:
             known = self._current(KEPT_MS)

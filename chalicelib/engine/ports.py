@@ -5,15 +5,13 @@ All of them raise InfrastructureError when AWS does not answer as it should.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from chalicelib.core.apps import App
 from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.core.events import Event
-from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause
@@ -279,55 +277,4 @@ class Driver(Protocol):
 
     def call(self, request: CallRequest) -> Reply:
         """Enter the function once."""
-        ...
-
-
-class Catalog(Protocol):
-    """The functions there are: those of this deployment, and those of synced apps."""
-
-    @property
-    def deployed(self) -> frozenset[str]:
-        """The ids of this deployment's own."""
-        ...
-
-    def catch_up(self, accepted_at_ms: int) -> None:
-        """Whatever was synced before an event that was accepted then, by the clock of whoever accepted it, is known
-        from now on."""
-        ...
-
-    def get(self, fn_id: str) -> FunctionConfig | None:
-        """Also one that is retired. What was synced a few seconds ago may not be known yet, unless nothing else is
-        known of it."""
-        ...
-
-    def configs(self) -> Sequence[FunctionConfig]:
-        """All that start something. What was synced a few seconds ago may not be known yet."""
-        ...
-
-
-class AppCaller(Protocol):
-    """Asks an app for its functions."""
-
-    def put(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
-        """Signs and sends the request, following no redirect; status, headers with names in lower case, and body.
-
-        Raises NotSynced when there is no answer, or none that may be trusted.
-        """
-        ...
-
-
-class Apps(Protocol):
-    """The functions table: synced apps, and a version that counts every change of any of them."""
-
-    def version(self) -> int:
-        """Consistent; one small read. 0 before the first sync."""
-        ...
-
-    def all(self) -> list[App]:
-        """Consistent app by app; at least as new as a version that was read before. Removed ones, too."""
-        ...
-
-    def put(self, app: App, *, seen: int, nonce: str) -> bool:
-        """Store the whole app and raise the version, both or neither, if the version is still the one seen; whether
-        it was. `nonce` tells our own success whose answer was lost."""
         ...

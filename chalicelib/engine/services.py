@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
+from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.logs import logger
-from chalicelib.engine.ports import Catalog, Driver, Events, Exit, Metrics, Queues, Runs, Timers
+from chalicelib.engine.ports import Driver, Events, Exit, Metrics, Queues, Runs, Timers
 
 __all__ = ["Chance", "Delivery", "EngineSettings", "Services", "logger"]
 

@@ -35,9 +35,9 @@ _PATH_PARAMETERS = {
 }
 _ABOUT = """Durable functions: send events, and look at what they caused.
 
-Every route but `GET /health`, `GET /dev` and `POST /e/{key}` asks for a signing key as a bearer token. Lists and objects
-are `{data, metadata}`; where a list goes on, `metadata.cursor` is the next page's `cursor`. Errors are `{error, status}`.
-Times are UTC. Fields may be added at any time."""
+Every route but `GET /health`, `GET /dev` and `POST /e/{key}` asks for a signing key as a bearer token. Lists and
+objects are `{data, metadata}`; where a list goes on, `metadata.cursor` is the next page's `cursor`. Errors are
+`{error, status}`. Times are UTC. Fields may be added at any time."""
 
 
 @functools.cache

@@ -18,6 +18,7 @@ import time
 from datetime import UTC, datetime
 
 from infra.local import clock, log, settings
+from infra.local.apps import AppSync
 from infra.local.front import Respond, Server
 from infra.local.gateway import Answer, Gateway, Request
 from infra.local.loading import Loaded, NotLoaded, load
@@ -35,14 +36,17 @@ class Dev:
         self._app = app
         self._gateway = Gateway(app.module.app)
         self._feeders = Feeders(app, nudges, workers=config.workers)
+        self._apps = AppSync(config.apps, self._gateway.handle)
         self._moving = threading.Lock()
 
     def start(self) -> None:
-        """Begin to take messages and to tick."""
+        """Begin to take messages, to tick, and to keep apps in sync."""
         self._feeders.start()
+        self._apps.start()
 
     def stop(self, within_s: float) -> int:
         """Stop and drain; returns how many handlers were still busy."""
+        self._apps.stop()
         return self._feeders.stop(within_s)
 
     def respond(self, request: Request) -> Answer:

@@ -29,6 +29,8 @@ class Settings:
     port: int
     workers: int
     stage: str
+    # The addresses of apps on an SDK that are kept in sync.
+    apps: tuple[str, ...] = ()
 
     @property
     def state_dir(self) -> Path:
@@ -71,7 +73,7 @@ def _whole(env: Mapping[str, str], name: str, default: int, low: int, high: int)
 
 
 def read(env: Mapping[str, str] | None = None) -> Settings:
-    """Settings from PORT, WORKERS, STEPWELL_STAGE, STEPWELL_HOME and STEPWELL_APP_DIR."""
+    """Settings from PORT, WORKERS, APPS, STEPWELL_STAGE, STEPWELL_HOME and STEPWELL_APP_DIR."""
     env = os.environ if env is None else env
     app_dir = Path(env.get("STEPWELL_APP_DIR") or PROJECT).resolve()
     return Settings(
@@ -80,4 +82,5 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
         port=_whole(env, "PORT", 8288, 1, 65535),
         workers=_whole(env, "WORKERS", 4, 1, 64),
         stage=env.get("STEPWELL_STAGE") or "dev",
+        apps=tuple(dict.fromkeys(url.strip() for url in env.get("APPS", "").split(",") if url.strip())),
     )

@@ -113,6 +113,7 @@ class Supervisor:
             "PYTHONUNBUFFERED": "1",
             "PORT": str(config.port),
             "WORKERS": str(config.workers),
+            "APPS": ",".join(config.apps),
             "STEPWELL_APP_DIR": str(config.app_dir),
             "STEPWELL_HOME": str(config.home),
         }

@@ -126,6 +126,8 @@ def purpose_of(operation: str, request: dict[str, Any]) -> str:
     key = request.get("Key") or request["Item"]
     pk, sk = key["pk"]["S"], key["sk"]["S"]
     table = str(request["TableName"]).rsplit("-", 1)[-1]
+    if table == "functions":
+        return f"{'read: ' if operation == 'GetItem' else ''}registry version" if pk == "registry" else "app"
     what = _event_item(pk, request) if table == "events" else _run_item(sk, request) if table == "runs" else table
     return f"read: {what}" if operation == "GetItem" else what
 

@@ -22,7 +22,13 @@ ALLOWED: dict[str, set[str]] = {
     "chalicelib.engine": {"chalicelib.core", "chalicelib.engine"},
     "chalicelib.sdk": {"chalicelib.core", "chalicelib.sdk"},
     "chalicelib.functions": {"chalicelib.sdk", "chalicelib.functions"},
-    "chalicelib.drivers": {"chalicelib.core", "chalicelib.sdk", "chalicelib.drivers", "chalicelib.engine.ports"},
+    "chalicelib.drivers": {
+        "chalicelib.core",
+        "chalicelib.sdk",
+        "chalicelib.drivers",
+        "chalicelib.engine.app_ports",
+        "chalicelib.engine.ports",
+    },
     "chalicelib.aws": {
         "chalicelib.core",
         "chalicelib.aws",

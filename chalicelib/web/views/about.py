@@ -23,6 +23,7 @@ def dev(p: Platform) -> dict[str, Any]:
     """Some SDKs take whatever answers here for a development server, so a deployed one is not to be found."""
     if not p.config.dev:
         raise NotFound("this is no development server")
+    p.services.catalog.catch_up(p.clock.now_ms())
     return {"service": "stepwell", "kind": "dev", "functions": [config.id for config in p.services.catalog.configs()]}
 
 

@@ -27,7 +27,7 @@ def register(p: Platform, request: Request) -> Response:
     headers = {_KIND: p.server_kind}
     try:
         apps.check_kind(p.server_kind, request.headers.get(_EXPECTED_KIND))
-        incoming = registrations.read(_json(request), local_allowed=p.config.dev)
+        incoming = registrations.read(_json(request), p.reach)
         synced = apps.register(p.services, p.room.apps, incoming)
     except UserError as error:
         words = str(error)
@@ -50,7 +50,8 @@ def sync(p: Platform, request: Request) -> dict[str, Any]:
         address = AppAddress.model_validate(_json(request))
     except ValidationError:
         raise InvalidApp('the body must be {"url": "https://…"}, the address where the app serves its SDK') from None
-    done = app_sync.sync(p.services, p.room.apps, p.app_caller, address.url, server_kind=p.server_kind)
+    asker = app_sync.Asker(p.app_caller(), p.server_kind, p.reach)
+    done = app_sync.sync(p.services, p.room.apps, asker, address.url)
     app = None if done.app is None else done.app.wire()
     return wrap(p, {"kind": done.kind, "modified": done.modified, "app": app})
 
