@@ -36,6 +36,15 @@ MAX_CHOICES: Final = 10
 MAX_SPENT_LISTED: Final = 100
 DEFAULT_INVOKE_TIMEOUT_MS: Final = 365 * DAY_MS
 MAX_SIGNAL_CHARS: Final = 512
+# Of a request that is made for a step.
+MAX_GATEWAY_BODY_BYTES: Final = 4 * 1024 * 1024
+MAX_GATEWAY_REDIRECTS: Final = 5
+# Requests of one parallel group that are made at a time.
+MAX_GATEWAY_REQUESTS: Final = 10
+# A request begins where so much of the invocation is left, or the invocation has done nothing else; it ends so long
+# before the invocation does.
+GATEWAY_ROOM_MS: Final = 2 * MINUTE_MS
+GATEWAY_RESERVE_MS: Final = 5 * SECOND_MS
 MAX_CANCELS: Final = 5
 MAX_TRIGGERS: Final = 10
 

@@ -66,7 +66,9 @@ def _schemas() -> dict[str, Any]:
     answers = {load_model(route.answer) for route in ROUTES} | {models.Error, models.NotAccepted}
     ordered = sorted(answers, key=lambda model: str(model.__name__))
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
-    _, found = models_json_schema([*wanted, (IncomingEvent, "validation")], ref_template=_REF)
+    bodies: set[type[BaseModel]] = {load_model(route.body) for route in ROUTES if route.body is not None}
+    wanted += [(model, "validation") for model in sorted(bodies | {IncomingEvent}, key=lambda model: model.__name__)]
+    _, found = models_json_schema(wanted, ref_template=_REF)
     schemas: dict[str, Any] = _open(found["$defs"])
     return schemas
 
@@ -96,6 +98,8 @@ def _operation(route: Route) -> dict[str, Any]:
     about = load_view(route).__doc__
     if about:
         operation["description"] = about
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(route.body)}
     if route.takes_body:
         one = _ref("IncomingEvent")
         schema = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 5000}]}

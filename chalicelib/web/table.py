@@ -23,6 +23,8 @@ class Route:
     # Asks for no signing key: everything else does.
     is_open: bool = False
     takes_body: bool = False
+    # Another body than events: a model, by name.
+    body: str | None = None
 
     @property
     def name(self) -> str:
@@ -118,5 +120,23 @@ ROUTES = (
         "DeadLetterAnswer",
         "QueueQuery",
         (400, 404),
+    ),
+    Route(
+        "POST",
+        "/v1/signals",
+        "signals.send",
+        "Send a signal to the run that waits for it",
+        "SignalAnswer",
+        errors=(400, 404, 413, 415),
+        body="SignalRequest",
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint/{run_id}/async",
+        "calls.checkpoint",
+        "Steps that an app has ended while it is called",
+        "CheckpointAnswer",
+        errors=(400, 404, 409, 413, 415),
+        body="CheckpointRequest",
     ),
 )

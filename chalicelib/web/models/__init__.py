@@ -1,5 +1,6 @@
 """What the API takes and answers, as models: parameters are read by them, and the OpenAPI document is made of them."""
 
+from chalicelib.web.models.calls import CheckpointAnswer, CheckpointRequest
 from chalicelib.web.models.common import Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
@@ -16,10 +17,13 @@ from chalicelib.web.models.parameters import (
     RunsQuery,
 )
 from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
+from chalicelib.web.models.signals import SignalAnswer, SignalRequest
 
 __all__ = [
     "Accepted",
     "BacklogAnswer",
+    "CheckpointAnswer",
+    "CheckpointRequest",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
@@ -44,5 +48,7 @@ __all__ = [
     "RunAnswer",
     "Runs",
     "RunsQuery",
+    "SignalAnswer",
+    "SignalRequest",
     "Timeline",
 ]
