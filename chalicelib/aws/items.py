@@ -44,6 +44,7 @@ def read_head(item: Item, payloads: Payloads) -> RunHead:
         lease_until_ms=item.get("lu", 0),
         starts=item.get("starts", 0),
         progress_mark=item.get("mark", 0),
+        checkpointed=item.get("cps", 0),
         news_at_ms=item.get("news", 0),
         wake_at_ms=item.get("wake"),
         stalled=item.get("stalled"),
@@ -83,5 +84,6 @@ def read_step(item: Item, payloads: Payloads) -> StepRecord:
         outcome=None if outcome is None else StepOutcome.model_validate_json(outcome),
         starts=item.get("starts", 0),
         lease_until_ms=item.get("lu"),
+        place=item.get("place"),
         expires_at_s=item.get("expires_at", 0),
     )

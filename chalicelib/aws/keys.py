@@ -101,6 +101,13 @@ def shapes(event_name: str) -> str:
     return f"shapes#{event_name}"
 
 
+def signal(name: str) -> str:
+    return "signal#" + hashlib.sha256(name.encode()).hexdigest()
+
+
+SIGNAL_ROW: Final = "signal"
+
+
 # timers
 def timer_partition(key: TimerKey) -> str:
     return timer_bucket(timers.bucket_of(key.due_ms), ids.shard_of(key.name, timers.SHARDS))

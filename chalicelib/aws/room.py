@@ -20,6 +20,7 @@ from chalicelib.aws.payloads import Payloads
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.runs import DynamoRuns
 from chalicelib.aws.secrets import SsmKeys
+from chalicelib.aws.signals import DynamoSignals
 from chalicelib.aws.timers import DynamoTimers
 from chalicelib.engine.ports import QueueName
 
@@ -55,6 +56,7 @@ class Room:
     events: DynamoEvents
     runs: DynamoRuns
     pauses: DynamoPauses
+    signals: DynamoSignals
     timers: DynamoTimers
     apps: DynamoApps
     queues: SqsQueues
@@ -94,17 +96,14 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
     dynamo = Dynamo(_client(made, "dynamodb"))
     payloads = Payloads(functools.cache(lambda: _client(made, "s3")), names.bucket)
     sqs = _client(made, "sqs")
+    runs = DynamoRuns(
+        dynamo, payloads, runs_table=names.runs, events_table=names.events, pauses_table=names.pauses, stamp=stamp
+    )
     return Room(
         events=DynamoEvents(dynamo, payloads, names.events, stamp),
-        runs=DynamoRuns(
-            dynamo,
-            payloads,
-            runs_table=names.runs,
-            events_table=names.events,
-            pauses_table=names.pauses,
-            stamp=stamp,
-        ),
+        runs=runs,
         pauses=DynamoPauses(dynamo, names.pauses, threads),
+        signals=DynamoSignals(dynamo, runs, names.pauses),
         timers=DynamoTimers(dynamo, names.timers),
         apps=DynamoApps(dynamo, names.functions),
         queues=SqsQueues(

@@ -11,7 +11,7 @@ from chalicelib.aws.events import effect_write
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.steps import DynamoSteps
-from chalicelib.core.errors import LeaseLost
+from chalicelib.core.errors import LeaseLost, NotFound
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
 from chalicelib.core.records import Effect, EventTimes
@@ -117,6 +117,16 @@ class DynamoRuns(DynamoSteps):
         if head.owner is not None and head.owner.message_id == owner.message_id:
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head
+
+    def checkpoint(self, run_id: str, owner: Owner, steps: int) -> RunHead | None:
+        counted = "SET cps = if_not_exists(cps, :zero) + :steps"
+        mine = {"owner": owner.message_id, "nonce": owner.nonce}
+        try:
+            return self._read(self._update(run_id, counted, f"{_OPEN} AND {_MINE}", steps=steps, zero=0, **mine))
+        except ConditionFailed as lost:
+            if lost.item is None:
+                raise NotFound(f"there is no run {run_id!r}") from None
+            return None
 
     def mark_progress(self, run_id: str, owner: Owner, mark: int) -> None:
         try:

@@ -67,9 +67,9 @@ def _schemas() -> dict[str, Any]:
     answers = {load_model(name) for route in ROUTES for name in (route.answer, route.refusal)} | {models.Error}
     ordered = sorted(answers, key=lambda model: str(model.__name__))
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
-    taken: list[Any] = [load_model(route.body) for route in ROUTES if route.body is not None]
-    bodies: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in [IncomingEvent, *taken]]
-    _, found = models_json_schema([*wanted, *bodies], ref_template=_REF)
+    bodies: set[Any] = {load_model(route.body) for route in ROUTES if route.body is not None}
+    wanted += [(model, "validation") for model in sorted(bodies | {IncomingEvent}, key=lambda model: str(model))]
+    _, found = models_json_schema(wanted, ref_template=_REF)
     schemas: dict[str, Any] = _open(found["$defs"])
     return schemas
 

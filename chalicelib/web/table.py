@@ -148,4 +148,22 @@ ROUTES = (
         "QueueQuery",
         (400, 404),
     ),
+    Route(
+        "POST",
+        "/v1/signals",
+        "signals.send",
+        "Send a signal to the run that waits for it",
+        "SignalAnswer",
+        errors=(400, 404, 413, 415),
+        body="SignalRequest",
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint/{run_id}/async",
+        "calls.checkpoint",
+        "Steps that an app has ended while it is called",
+        "CheckpointAnswer",
+        errors=(400, 404, 409, 413, 415),
+        body="CheckpointRequest",
+    ),
 )

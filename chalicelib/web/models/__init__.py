@@ -2,6 +2,7 @@
 
 from chalicelib.core.registrations import Registration
 from chalicelib.web.models.apps import AppAddress, AppAnswer, Apps, Dev, NotRegistered, Registered, SyncedAnswer
+from chalicelib.web.models.calls import CheckpointAnswer, CheckpointRequest
 from chalicelib.web.models.common import Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
@@ -18,6 +19,7 @@ from chalicelib.web.models.parameters import (
     RunsQuery,
 )
 from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
+from chalicelib.web.models.signals import SignalAnswer, SignalRequest
 
 __all__ = [
     "Accepted",
@@ -25,6 +27,8 @@ __all__ = [
     "AppAnswer",
     "Apps",
     "BacklogAnswer",
+    "CheckpointAnswer",
+    "CheckpointRequest",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
@@ -54,5 +58,7 @@ __all__ = [
     "Runs",
     "RunsQuery",
     "SyncedAnswer",
+    "SignalAnswer",
+    "SignalRequest",
     "Timeline",
 ]

@@ -98,6 +98,8 @@ class TimelineEntry(Shape):
     until: Time | None = Field(default=None, description="When a sleep or a wait ends.")
     function_id: str | None = Field(default=None, description="The invoked function.")
     run_id: str | None = Field(default=None, description="The invoked run.")
+    signal: str | None = Field(default=None, description="The signal that a step waits for.")
+    request: str | None = Field(default=None, description="The request that is made for a step, without its query.")
     attempt: int | None = None
     attempts: int | None = None
     started_at: Time | None = None
