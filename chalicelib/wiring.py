@@ -109,6 +109,7 @@ def build(
         runs=furnished.runs,
         pauses=furnished.pauses,
         timers=furnished.timers,
+        cancellations=furnished.cancellations,
         queues=furnished.queues,
         catalog=catalog,
         driver=Dispatcher(catalog, in_process, app_drivers),

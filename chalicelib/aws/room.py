@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.ages import CloudWatchAges
 from chalicelib.aws.bus import EventBus
+from chalicelib.aws.cancellations import DynamoCancellations
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
@@ -53,6 +54,7 @@ class Room:
     runs: DynamoRuns
     pauses: DynamoPauses
     timers: DynamoTimers
+    cancellations: DynamoCancellations
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
@@ -62,7 +64,7 @@ class Room:
     bus: EventBus
 
 
-def _client(session: Session, service: str) -> Any:
+def _client(session: Session, service: str, **options: Any) -> Any:
     from botocore.config import Config
 
     # `standard` repeats throttled and failed calls a few times; the queue does the rest. A fixed user agent: the usual
@@ -74,6 +76,7 @@ def _client(session: Session, service: str) -> Any:
         retries={"mode": "standard", "total_max_attempts": 4},
         parameter_validation=False,
         user_agent="stepwell",
+        **options,
     )
     return session.create_client(service, config=config)
 
@@ -87,7 +90,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         session = botocore.session.get_session()
     made = session
     dynamo = Dynamo(_client(made, "dynamodb"))
-    payloads = Payloads(functools.cache(lambda: _client(made, "s3")), names.bucket)
+    payloads = Payloads(functools.cache(lambda: _client(made, "s3", signature_version="s3v4")), names.bucket)
     sqs = _client(made, "sqs")
     return Room(
         events=DynamoEvents(dynamo, payloads, names.events, stamp),
@@ -101,6 +104,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         ),
         pauses=DynamoPauses(dynamo, names.pauses, threads),
         timers=DynamoTimers(dynamo, names.timers),
+        cancellations=DynamoCancellations(dynamo, names.runs, stamp),
         queues=SqsQueues(
             sqs,
             payloads,

@@ -11,6 +11,7 @@ from chalicelib.aws.events import effect_write
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.steps import DynamoSteps
+from chalicelib.core.cancellations import Standing
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
@@ -84,6 +85,15 @@ class DynamoRuns(DynamoSteps):
         found = self._dynamo.get_many(self._table, [(run_id, keys.HEAD) for run_id in run_ids])
         by_id = {item["pk"]: self._read(item) for item in found}
         return [by_id[run_id] for run_id in dict.fromkeys(run_ids) if run_id in by_id]
+
+    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
+        wanted = [(run_id, keys.HEAD) for run_id in run_ids]
+        return [items.read_standing(item) for item in self._dynamo.get_many(self._table, wanted, only=items.STANDING)]
+
+    def trigger_event(self, run_id: str) -> Event | None:
+        item = self._dynamo.get(self._table, run_id, keys.EVENT)
+        text = None if item is None else self._payloads.read(item, "event")
+        return None if text is None else Event.model_validate_json(text)
 
     def _update(self, run_id: str, update: str, condition: str, **values: object) -> Item:
         write = Write(self._table, (run_id, keys.HEAD), update=update, condition=condition, values=dict(values))

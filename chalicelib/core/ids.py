@@ -7,7 +7,11 @@ found in the partition of its name, and no index has to be paid for.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import re
+from dataclasses import dataclass
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -66,6 +70,34 @@ def event_id(time_ms: int, name: str, entropy: bytes) -> str:
     rest = int.from_bytes(entropy[:8], "big") >> 4
     bits = _name_hash(name) << (_ENTROPY_BITS - _NAME_BITS) | rest
     return _encode(time_ms, _TIME_CHARS) + _encode(bits, _ULID_CHARS - _TIME_CHARS)
+
+
+@dataclass(frozen=True)
+class EventSeed:
+    """What makes the ids of a request's events the same when the request is sent again."""
+
+    time_ms: int
+    entropy: bytes
+
+    @classmethod
+    def read(cls, header: str | None) -> EventSeed | None:
+        """The seed in a header `milliseconds,base64 of 10 bytes`. None for what is none: the protocol ignores it."""
+        parts = _SEED.fullmatch(header or "")
+        if parts is None or not 0 < int(parts[1]) < _TIMES_END_MS:
+            return None
+        try:
+            entropy = base64.b64decode(parts[2], validate=True)
+        except binascii.Error:
+            return None
+        return cls(int(parts[1]), entropy) if len(entropy) == 10 else None
+
+    def event_id(self, index: int, name: str) -> str:
+        """The id of one event of the request, by its place there."""
+        return event_id(self.time_ms, name, _derive("seed", self.entropy.hex(), str(index)))
+
+
+_SEED: Final = re.compile(r"([0-9]{1,15}),([A-Za-z0-9+/=]{1,64})")
+_TIMES_END_MS: Final = 1 << 48  # A ULID holds no later time.
 
 
 def event_bucket(internal_id: str) -> str:

@@ -37,6 +37,7 @@ MAX_SPENT_LISTED: Final = 100
 DEFAULT_INVOKE_TIMEOUT_MS: Final = 365 * DAY_MS
 MAX_SIGNAL_CHARS: Final = 512
 MAX_CANCELS: Final = 5
+MAX_FUNCTION_ID_CHARS: Final = 200
 MAX_TRIGGERS: Final = 10
 
 # A work that began this often without anything being recorded is not begun again (DESIGN, "Progress").

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.core.calls import CallRequest, Reply
+from chalicelib.core.cancellations import Standing
 from chalicelib.core.events import Event
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
@@ -98,6 +99,14 @@ class Runs(Protocol):
 
     def heads(self, run_ids: Sequence[str]) -> list[RunHead]:
         """Many heads, in the order given; the missing are left out."""
+        ...
+
+    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
+        """How these runs stand; the missing are left out. Consistent."""
+        ...
+
+    def trigger_event(self, run_id: str) -> Event | None:
+        """The run's copy of the event that started it."""
         ...
 
     def take_lease(

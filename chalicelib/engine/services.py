@@ -9,6 +9,7 @@ from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.logs import logger
+from chalicelib.engine.operator_ports import Cancellations
 from chalicelib.engine.ports import Catalog, Driver, Events, Exit, Metrics, Queues, Runs, Timers
 
 __all__ = ["Chance", "Delivery", "EngineSettings", "Services", "logger"]
@@ -52,6 +53,7 @@ class Services:
     runs: Runs
     pauses: Pauses
     timers: Timers
+    cancellations: Cancellations
     queues: Queues
     catalog: Catalog
     driver: Driver

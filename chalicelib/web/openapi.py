@@ -30,6 +30,7 @@ _PATH_PARAMETERS = {
     "event_id": "The internal id of an event, as sending it answered.",
     "run_id": "The id of a run.",
     "function_id": "The id of a function.",
+    "cancellation_id": "The id of a bulk cancellation.",
     "letter_id": "The id of a dead letter, as the list of them tells.",
 }
 _ABOUT = """Durable functions: send events, and look at what they caused.
@@ -63,10 +64,12 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    answers = {load_model(route.answer) for route in ROUTES} | {models.Error, models.NotAccepted}
+    answers = {load_model(route.answer) for route in ROUTES} | {models.Error, models.NotAccepted, models.Elsewhere}
     ordered = sorted(answers, key=lambda model: str(model.__name__))
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
-    _, found = models_json_schema([*wanted, (IncomingEvent, "validation")], ref_template=_REF)
+    bodies: set[type[BaseModel]] = {load_model(route.body) for route in ROUTES if route.body is not None}
+    wanted += [(model, "validation") for model in sorted(bodies | {IncomingEvent}, key=lambda model: model.__name__)]
+    _, found = models_json_schema(wanted, ref_template=_REF)
     schemas: dict[str, Any] = _open(found["$defs"])
     return schemas
 
@@ -96,6 +99,8 @@ def _operation(route: Route) -> dict[str, Any]:
     about = load_view(route).__doc__
     if about:
         operation["description"] = about
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _json(route.body)}
     if route.takes_body:
         one = _ref("IncomingEvent")
         schema = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 5000}]}
@@ -108,6 +113,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _responses(route: Route) -> dict[str, Any]:
     responses = {"200": {"description": route.summary, "content": _json(route.answer)}}
+    if route.redirects:
+        about = "The answer is too large to be given here: it lies where `Location` says, for five minutes."
+        responses["302"] = {"description": about, "content": _json("Elsewhere")}
     for status in sorted({*route.errors, 401, 500, 503} if route.path != "/health" else {*route.errors, 500, 503}):
         model = "NotAccepted" if route.takes_body and status in (400, 503) else "Error"
         responses[str(status)] = {"description": _ERRORS[status], "content": _json(model)}

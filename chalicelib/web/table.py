@@ -23,6 +23,11 @@ class Route:
     # Asks for no signing key: everything else does.
     is_open: bool = False
     takes_body: bool = False
+    # Another body than events: a model, by name. And whether the view looks at the request itself.
+    body: str | None = None
+    takes_request: bool = False
+    # Large answers lie elsewhere: whoever asks is sent there.
+    redirects: bool = False
 
     @property
     def name(self) -> str:
@@ -69,6 +74,61 @@ ROUTES = (
         "runs.timeline",
         "Every attempt, wait, resume and cancellation of a run",
         "Timeline",
+        errors=(404,),
+    ),
+    Route("GET", "/v1/runs/{run_id}/jobs", "runs.jobs", "What is queued for a run", "Jobs", errors=(404,)),
+    Route(
+        "GET",
+        "/v0/runs/{run_id}/actions",
+        "sdk_state.actions",
+        "The ended steps of a run, as SDKs read them",
+        "Actions",
+        errors=(404, 413),
+        takes_request=True,
+        redirects=True,
+    ),
+    Route(
+        "GET",
+        "/v0/runs/{run_id}/batch",
+        "sdk_state.batch",
+        "The events that started a run, as SDKs read them",
+        "Batch",
+        errors=(404, 413),
+        takes_request=True,
+        redirects=True,
+    ),
+    Route(
+        "GET",
+        "/v1/cancellations",
+        "cancellations.show_all",
+        "Bulk cancellations, newest first",
+        "Cancellations",
+        "PageQuery",
+        (400,),
+    ),
+    Route(
+        "POST",
+        "/v1/cancellations",
+        "cancellations.create",
+        "Cancel many runs of a function",
+        "CancellationAnswer",
+        errors=(400, 404, 413, 415),
+        body="CancellationRequest",
+    ),
+    Route(
+        "GET",
+        "/v1/cancellations/{cancellation_id}",
+        "cancellations.show",
+        "One bulk cancellation, and how far it has come",
+        "CancellationAnswer",
+        errors=(404,),
+    ),
+    Route(
+        "DELETE",
+        "/v1/cancellations/{cancellation_id}",
+        "cancellations.stop",
+        "Stop a bulk cancellation",
+        "CancellationAnswer",
         errors=(404,),
     ),
     Route("GET", "/v1/functions", "functions.show_all", "The functions of this deployment", "Functions"),

@@ -1,6 +1,7 @@
 """What the API takes and answers, as models: parameters are read by them, and the OpenAPI document is made of them."""
 
-from chalicelib.web.models.common import Error, Health, Index, OpenApi
+from chalicelib.web.models.cancellations import CancellationAnswer, CancellationRequest, Cancellations
+from chalicelib.web.models.common import Elsewhere, Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
 from chalicelib.web.models.functions import FunctionAnswer, Functions
@@ -15,15 +16,22 @@ from chalicelib.web.models.parameters import (
     QueueQuery,
     RunsQuery,
 )
-from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
+from chalicelib.web.models.runs import Jobs, RunAnswer, Runs, Timeline
+from chalicelib.web.models.sdk_state import Actions, Batch
 
 __all__ = [
     "Accepted",
+    "Actions",
     "BacklogAnswer",
+    "Batch",
+    "CancellationAnswer",
+    "CancellationRequest",
+    "Cancellations",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
     "EffectsQuery",
+    "Elsewhere",
     "Error",
     "EventAnswer",
     "EventRuns",
@@ -33,6 +41,7 @@ __all__ = [
     "Functions",
     "Health",
     "Index",
+    "Jobs",
     "NotAccepted",
     "OpenApi",
     "PageQuery",
