@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ class Config:
     partial_batches: bool
     clock_offset_ms: int
     log_level: str
+    # Networks in which apps may be called in production besides the public ones.
+    app_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
 
 def stage(environment: Mapping[str, str] = os.environ) -> str:
@@ -132,7 +135,17 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         partial_batches=optional("PARTIAL_BATCHES") == "1",
         clock_offset_ms=_number("CLOCK_OFFSET_MS", optional("CLOCK_OFFSET_MS", "0")),
         log_level=optional("LOG_LEVEL", "INFO"),
+        app_networks=_networks(optional("APP_NETWORKS")),
     )
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{PREFIX}APP_NETWORKS is {text!r}: it must be networks, such as 10.0.0.0/16,fd00::/8 ({error})"
+        ) from None
 
 
 def _duration(name: str, text: str) -> int:

@@ -16,7 +16,7 @@ from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
 from chalicelib.core.errors import UserError
 from chalicelib.core.functions import FunctionConfig
-from chalicelib.drivers.dispatch import AppDriver, Dispatcher
+from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
@@ -103,7 +103,7 @@ def build(
     )
     catalog = RegisteredFunctions(found)
     in_process = InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock)
-    app_drivers: dict[str, AppDriver] = {}
+    keyring = None if config.dev else Keyring(furnished.keys, clock)
     services = Services(
         events=furnished.events,
         runs=furnished.runs,
@@ -112,7 +112,7 @@ def build(
         cancellations=furnished.cancellations,
         queues=furnished.queues,
         catalog=catalog,
-        driver=Dispatcher(catalog, in_process, app_drivers),
+        driver=Dispatcher(catalog, in_process, _app_drivers(config, furnished, clock, keyring)),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
         metrics=metrics,
@@ -120,9 +120,34 @@ def build(
         settings=settings,
     )
     held.append(services)
-    keyring = None if config.dev else Keyring(furnished.keys, clock)
     writes = None if config.dev else _metrics_writer(config.stage)
     return Platform(config, services, furnished, reception, clock, keyring, metrics, writes)
+
+
+def _app_drivers(
+    config: configuration.Config, room: Room, clock: ShiftableClock, keyring: Keyring | None
+) -> dict[str, AppDriver]:
+    """By the names that configurations of functions give them."""
+
+    def new_id() -> str:
+        return os.urandom(16).hex()
+
+    def over_http() -> AppDriver:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.http import Caller, HttpDriver
+        from chalicelib.drivers.transport import Transport
+
+        transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+        return HttpDriver(transport, Caller(config.stage, keyring), clock, new_id)
+
+    def over_lambda() -> AppDriver:
+        from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
+        from chalicelib.drivers.http import Caller
+
+        transport = LambdaTransport(room.lambdas, clock, new_id)
+        return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
+
+    return {"http": Late(over_http), "lambda": Late(over_lambda)}
 
 
 def _metrics_writer(stage: str) -> Callable[[Counts], None]:

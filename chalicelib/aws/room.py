@@ -13,6 +13,7 @@ from chalicelib.aws.cancellations import DynamoCancellations
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
+from chalicelib.aws.lambdas import Lambdas
 from chalicelib.aws.looking import DynamoLooking
 from chalicelib.aws.pauses import DynamoPauses
 from chalicelib.aws.payloads import Payloads
@@ -62,18 +63,21 @@ class Room:
     looking: DynamoLooking
     ages: CloudWatchAges
     bus: EventBus
+    lambdas: Lambdas
 
 
-def _client(session: Session, service: str, **options: Any) -> Any:
+def _client(
+    session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4, **options: Any
+) -> Any:
     from botocore.config import Config
 
     # `standard` repeats throttled and failed calls a few times; the queue does the rest. A fixed user agent: the usual
     # one is put together anew twice per request, an eighth of botocore's CPU (python -m tests.bench.engine).
     config = Config(
         connect_timeout=3,
-        read_timeout=_TIMEOUT_S,
+        read_timeout=read_timeout_s,
         max_pool_connections=_POOL,
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": tries},
         parameter_validation=False,
         user_agent="stepwell",
         **options,
@@ -131,4 +135,6 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
             (names.dead_events_url, names.dead_work_url),
         ),
         bus=EventBus(functools.cache(lambda: _client(made, "events")), names.bus),
+        # A second try would run the user's code twice at once; the run's next attempt is the second try.
+        lambdas=Lambdas(lambda seconds: _client(made, "lambda", seconds, tries=1)),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SsmKeys:
-    """Implements engine.operator_ports.Keys. The client is made when it is first needed: queue handlers never do."""
+    """Implements engine.operator_ports.Keys. The client is made when it is first needed."""
 
     def __init__(self, client: Callable[[], SSMClient], path: str) -> None:
         self._client = client

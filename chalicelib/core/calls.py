@@ -34,12 +34,16 @@ class ErrorInfo(BaseModel):
 
 
 class Memo(BaseModel):
-    """A finished step as the function sees it: its output, or the error that it ended with."""
+    """A finished step as the function sees it: its output, or the error that it ended with.
+
+    An app on an SDK gets outputs wrapped, `{"data": …}`, but for those that are bare: what a sleep and a wait give.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     output: Any = None
     error: ErrorInfo | None = None
+    is_bare: bool = False
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,8 @@ class Event(BaseModel):
         }
 
 
-def _too_deep(value: object, limit: int) -> bool:
+def too_deep(value: object, limit: int) -> bool:
+    """Whether a JSON value is nested more than so many levels deep."""
     stack: list[tuple[Iterator[object], int]] = [(iter([value]), 0)]
     while stack:
         items, depth = stack[-1]
@@ -156,7 +157,7 @@ def validate(raw: object, size_bytes: int) -> IncomingEvent:
         raise InvalidEvent(f"an event must be a JSON object with at least a name, not {_json_type(raw)}")
     if size_bytes > limits.MAX_EVENT_BYTES:
         raise InvalidEvent(f"the event has {size_bytes:,} bytes; at most {limits.MAX_EVENT_BYTES:,} are allowed")
-    if _too_deep(raw, limits.MAX_EVENT_DEPTH):
+    if too_deep(raw, limits.MAX_EVENT_DEPTH):
         raise InvalidEvent(f"the event is nested more than {limits.MAX_EVENT_DEPTH} levels deep")
     try:
         return IncomingEvent.model_validate(raw)

@@ -58,5 +58,14 @@ DEFAULT_RETENTION_DAYS: Final = 30
 # SQS keeps a message for 14 days at most, so a run's records must outlive that.
 MIN_RETENTION_DAYS: Final = 14
 
+# A call's body is kept below what Lambda and API Gateway take (6 MB): beyond it the app fetches steps and events.
+MAX_CALL_BYTES: Final = 4 * 1024 * 1024
+# What Lambda takes of an invocation.
+MAX_INVOKE_BYTES: Final = 6 * 1024 * 1024
+# An answer: an output of 4 MB may be escaped twice on its way.
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+# What is left of an invocation when a call to an app is given up, so that its end can be recorded.
+CALL_MARGIN_MS: Final = 3 * SECOND_MS
+
 DEFAULT_PAGE: Final = 20
 MAX_PAGE: Final = 100

@@ -1,18 +1,11 @@
-"""Ended steps as apps on an SDK read them, in calls and from the API: `{data}` or `{error}`, by hashed step id."""
+"""The ended steps of a run as SDKs read them from the API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.core.calls import Memo
+from chalicelib.core.sdk_protocol import memo_wire
 from chalicelib.core.steps import StepRecord, completion_order, ended
-
-
-def memo_wire(memo: Memo) -> dict[str, Any]:
-    """One memo. Exactly one field: SDKs take an object with any other for bare data."""
-    if memo.error is None:
-        return {"data": memo.output}
-    return {"error": memo.error.model_dump(exclude_none=True)}
 
 
 def steps_wire(steps: dict[str, StepRecord]) -> dict[str, Any]:

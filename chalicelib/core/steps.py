@@ -153,7 +153,8 @@ class StepRecord(BaseModel):
     def memo(self) -> Memo:
         """What the function sees of a step that ended."""
         assert self.outcome is not None
-        return Memo(output=self.outcome.output, error=self.outcome.error)
+        is_bare = self.plan.kind in (StepKind.SLEEP, StepKind.WAIT)
+        return Memo(output=self.outcome.output, error=self.outcome.error, is_bare=is_bare)
 
     @property
     def is_looking_back(self) -> bool:

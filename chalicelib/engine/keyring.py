@@ -40,6 +40,11 @@ class Keyring:
             return False
         return self._is_right(token, lambda known: signing.accepted_bearers(known.signing_keys))
 
+    def signing_key(self) -> str | None:
+        """The newest signing key, which calls to apps are signed with; None where there is none."""
+        with self._lock:
+            return next(iter(self._current(KEPT_MS).signing_keys), None)
+
     def _is_right(self, presented: str, accepted: Callable[[KeySet], list[str] | tuple[str, ...]]) -> bool:
         with self._lock:
             known = self._current(KEPT_MS)

@@ -11,17 +11,11 @@ from chalicelib.web.models.runs import ErrorBody
 
 
 class StepData(Shape):
-    data: Any = Field(description="What the step returned, or the event that a wait met.")
+    data: Any = Field(description="What the step returned.")
 
 
 class StepFailure(Shape):
     error: ErrorBody
-
-
-class Actions(RootModel[dict[str, StepData | StepFailure]]):
-    """The ended steps by their hashed ids, in the order in which they ended."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class EventPayload(Shape):
@@ -31,6 +25,13 @@ class EventPayload(Shape):
     ts: int
     user: dict[str, Any] | None = None
     v: str | None = None
+
+
+class Actions(RootModel[dict[str, StepData | StepFailure | EventPayload | None]]):
+    """The ended steps by their hashed ids, in the order in which they ended: what a step returned, the error that it
+    ended with, the event that a wait met; null for a sleep, and for a wait that met none."""
+
+    model_config = ConfigDict(frozen=True)
 
 
 class Batch(RootModel[list[EventPayload]]):
