@@ -66,9 +66,7 @@ class Room:
     lambdas: Lambdas
 
 
-def _client(
-    session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4, **options: Any
-) -> Any:
+def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4, **options: Any) -> Any:
     from botocore.config import Config
 
     # `standard` repeats throttled and failed calls a few times; the queue does the rest. A fixed user agent: the usual
