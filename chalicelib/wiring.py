@@ -20,6 +20,7 @@ from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import collect, ingest, tick
 from chalicelib.engine.clock import ShiftableClock
+from chalicelib.engine.endpoint_runs import WithEndpoints
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit
@@ -101,7 +102,7 @@ def build(
     furnished = room or furnish(
         names(config), lambda: stamp_s(held[0], clock.now_ms()), session, threads=config.match_threads
     )
-    catalog = RegisteredFunctions(found)
+    catalog = WithEndpoints(RegisteredFunctions(found))
     in_process = InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock)
     keyring = None if config.dev else Keyring(furnished.keys, clock)
     services = Services(
@@ -140,6 +141,15 @@ def _app_drivers(
         transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
         return HttpDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
+    def of_endpoints() -> AppDriver:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.endpoints import EndpointDriver
+        from chalicelib.drivers.http import Caller
+        from chalicelib.drivers.transport import Transport
+
+        transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+        return EndpointDriver(transport, Caller(config.stage, keyring), clock, new_id)
+
     def over_lambda() -> AppDriver:
         from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
         from chalicelib.drivers.http import Caller
@@ -147,7 +157,7 @@ def _app_drivers(
         transport = LambdaTransport(room.lambdas, clock, new_id)
         return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
-    return {"http": Late(over_http), "lambda": Late(over_lambda)}
+    return {"http": Late(over_http), "lambda": Late(over_lambda), "endpoint": Late(of_endpoints)}
 
 
 def _metrics_writer(stage: str) -> Callable[[Counts], None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Write
-from chalicelib.aws.items import dump
+from chalicelib.aws.items import STANDING, dump, read_standing
 from chalicelib.aws.marshalling import Item
-from chalicelib.core.cancellations import Cancellation, CancellationState, Place, Progress
+from chalicelib.core.cancellations import Cancellation, CancellationState, Place, Progress, Standing
 
 _OVER = "over"
 
@@ -66,6 +66,10 @@ class DynamoCancellations:
             # Our own nonce: the first try succeeded and its answer was lost.
             return lost.item is not None and lost.item.get("nonce") == nonce and lost.item["place"] == _text(now.place)
         return True
+
+    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
+        wanted = [(run_id, keys.HEAD) for run_id in run_ids]
+        return [read_standing(item) for item in self._dynamo.get_many(self._table, wanted, only=STANDING)]
 
     def stop(self, cancellation_id: str, now_ms: int) -> CancellationState | None:
         write = Write(

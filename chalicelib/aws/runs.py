@@ -11,7 +11,6 @@ from chalicelib.aws.events import effect_write
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.steps import DynamoSteps
-from chalicelib.core.cancellations import Standing
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
@@ -86,10 +85,6 @@ class DynamoRuns(DynamoSteps):
         by_id = {item["pk"]: self._read(item) for item in found}
         return [by_id[run_id] for run_id in dict.fromkeys(run_ids) if run_id in by_id]
 
-    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
-        wanted = [(run_id, keys.HEAD) for run_id in run_ids]
-        return [items.read_standing(item) for item in self._dynamo.get_many(self._table, wanted, only=items.STANDING)]
-
     def trigger_event(self, run_id: str) -> Event | None:
         item = self._dynamo.get(self._table, run_id, keys.EVENT)
         text = None if item is None else self._payloads.read(item, "event")
@@ -127,6 +122,15 @@ class DynamoRuns(DynamoSteps):
         if head.owner is not None and head.owner.message_id == owner.message_id:
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head
+
+    def renew_lease(self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int) -> bool:
+        condition = f"{_OPEN} AND {_MINE} AND lu >= :now"
+        held = {"owner": owner.message_id, "nonce": owner.nonce, "now": now_ms, "until": until_ms}
+        try:
+            self._update(run_id, "SET lu = :until", condition, **held)
+        except ConditionFailed:
+            return False
+        return True
 
     def mark_progress(self, run_id: str, owner: Owner, mark: int) -> None:
         try:

@@ -134,6 +134,11 @@ def step_event_id(run: str, step: str, index: int, name: str, time_ms: int) -> s
     return event_id(time_ms, name, _derive("step-event", run, step, str(index)))
 
 
+def endpoint_event_id(run: str, name: str) -> str:
+    """The id of the event that tells of the request within which an app began a run."""
+    return event_id(ulid_time_ms(run), name, _derive("endpoint", run))
+
+
 def scheduled_event_id(fn_id: str, cron: str, due_ms: int, name: str) -> str:
     """The id of the event that starts a scheduled run."""
     return event_id(due_ms, name, _derive("cron", fn_id, cron, str(due_ms)))

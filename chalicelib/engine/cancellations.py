@@ -200,7 +200,7 @@ class _PageOf:
         for _ in range(_READS):
             found = self._s.runs.page(self._about.fn_id, before=before, limit=_READ)
             recent = [position for position in found if position >= oldest]
-            standings = {row.run_id: row for row in self._s.runs.standings([_run_id(one) for one in recent])}
+            standings = {row.run_id: row for row in self._s.cancellations.standings([_run_id(one) for one in recent])}
             for position in recent:
                 before = position
                 standing = standings.get(_run_id(position))

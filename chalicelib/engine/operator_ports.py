@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chalicelib.core.cancellations import Cancellation, CancellationState, Place, Progress
+from chalicelib.core.cancellations import Cancellation, CancellationState, Place, Progress, Standing
 from chalicelib.core.pauses import Pause
 from chalicelib.core.runs import RunStatus
 from chalicelib.core.signing import KeySet
@@ -137,6 +137,10 @@ class Cancellations(Protocol):
     def advance(self, cancellation_id: str, *, was: Place, now: Progress, nonce: str) -> bool:
         """A page was carried out by the delivery with this nonce; False when another one had written it down before,
         or it was stopped."""
+        ...
+
+    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
+        """How these runs stand; the missing are left out. Consistent."""
         ...
 
     def stop(self, cancellation_id: str, now_ms: int) -> CancellationState | None:

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Protocol
 
 from chalicelib.core.calls import CallRequest, Reply
-from chalicelib.core.cancellations import Standing
 from chalicelib.core.events import Event
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
@@ -101,10 +100,6 @@ class Runs(Protocol):
         """Many heads, in the order given; the missing are left out."""
         ...
 
-    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
-        """How these runs stand; the missing are left out. Consistent."""
-        ...
-
     def trigger_event(self, run_id: str) -> Event | None:
         """The run's copy of the event that started it."""
         ...
@@ -113,6 +108,10 @@ class Runs(Protocol):
         self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int
     ) -> tuple[LeaseResult, RunHead | None]:
         """Take the run's lease, if it is free or has run out, and mark the run as begun."""
+        ...
+
+    def renew_lease(self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int) -> bool:
+        """Hold the lease for longer; False when it is not ours, has run out, or the run has ended."""
         ...
 
     def mark_progress(self, run_id: str, owner: Owner, mark: int) -> None:

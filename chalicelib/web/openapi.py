@@ -23,6 +23,7 @@ _ERRORS = {
     413: "The request is too large.",
     415: "The content type is not one of those above.",
     500: "Our mistake; the log has it under the request id in the error.",
+    501: "Stepwell does not offer this; the error says what it offers instead.",
     503: "AWS did not answer as it should; the same request can be sent again.",
 }
 _PATH_PARAMETERS = {
@@ -64,8 +65,9 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    answers = {load_model(route.answer) for route in ROUTES} | {models.Error, models.NotAccepted, models.Elsewhere}
-    ordered = sorted(answers, key=lambda model: str(model.__name__))
+    answers: set[type[BaseModel]] = {load_model(route.answer) for route in ROUTES}
+    answers |= {load_model(model) for route in ROUTES for _, model, _ in route.others}
+    ordered = sorted(answers | {models.Error, models.NotAccepted}, key=lambda model: model.__name__)
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
     bodies: set[type[BaseModel]] = {load_model(route.body) for route in ROUTES if route.body is not None}
     wanted += [(model, "validation") for model in sorted(bodies | {IncomingEvent}, key=lambda model: model.__name__)]
@@ -112,10 +114,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses = {"200": {"description": route.summary, "content": _json(route.answer)}}
-    if route.redirects:
-        about = "The answer is too large to be given here: it lies where `Location` says, for five minutes."
-        responses["302"] = {"description": about, "content": _json("Elsewhere")}
+    responses = {} if 501 in route.errors else {"200": {"description": route.summary, "content": _json(route.answer)}}
+    for code, model, about in route.others:
+        responses[code] = {"description": about, "content": _json(model)}
     for status in sorted({*route.errors, 401, 500, 503} if route.path != "/health" else {*route.errors, 500, 503}):
         model = "NotAccepted" if route.takes_body and status in (400, 503) else "Error"
         responses[str(status)] = {"description": _ERRORS[status], "content": _json(model)}

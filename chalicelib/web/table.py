@@ -26,8 +26,8 @@ class Route:
     # Another body than events: a model, by name. And whether the view looks at the request itself.
     body: str | None = None
     takes_request: bool = False
-    # Large answers lie elsewhere: whoever asks is sent there.
-    redirects: bool = False
+    # Other answers than 200 that are no errors: status, model, and what it means.
+    others: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -37,6 +37,14 @@ class Route:
     def tag(self) -> str:
         return self.view.partition(".")[0].replace("_", " ")
 
+
+_ELSEWHERE = (
+    ("302", "Elsewhere", "The answer is too large for here: it lies where `Location` says, for five minutes."),
+)
+_RESULT = (
+    ("202", "RunResultLater", "The run has not ended yet: ask again."),
+    ("default", "RunResult", "What the app answered: its status, headers and body."),
+)
 
 ROUTES = (
     Route("GET", "/", "about.index", "What there is", "Index"),
@@ -85,7 +93,7 @@ ROUTES = (
         "Actions",
         errors=(404, 413),
         takes_request=True,
-        redirects=True,
+        others=_ELSEWHERE,
     ),
     Route(
         "GET",
@@ -95,7 +103,56 @@ ROUTES = (
         "Batch",
         errors=(404, 413),
         takes_request=True,
-        redirects=True,
+        others=_ELSEWHERE,
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint",
+        "endpoint_runs.begin",
+        "An app begins a run within a request to it",
+        "BegunAnswer",
+        errors=(400, 409, 413, 415),
+        body="NewRunRequest",
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint/{run_id}/steps",
+        "endpoint_runs.steps",
+        "What an app has done of a run that it began",
+        "TakenAnswer",
+        errors=(400, 404, 409, 413, 415),
+        body="RunStepsRequest",
+    ),
+    Route(
+        "GET",
+        "/v1/checkpoint/{run_id}/output",
+        "endpoint_runs.output",
+        "The result of a run that an app began",
+        "RunResult",
+        "ResultQuery",
+        (400, 404, 409, 500),
+        is_open=True,
+        others=_RESULT,
+    ),
+    Route(
+        "GET",
+        "/v1/http/runs/{run_id}/output",
+        "endpoint_runs.result",
+        "The result of a run that an app began",
+        "RunResult",
+        "ResultQuery",
+        (400, 404, 409, 500),
+        is_open=True,
+        others=_RESULT,
+    ),
+    *(
+        Route(method, f"/v1/realtime/{path}", f"realtime.{view}", "Not offered", "Error", errors=(415, 501))
+        for method, path, view in (
+            ("POST", "publish", "publish"),
+            ("POST", "publish/tee", "tee"),
+            ("POST", "token", "token"),
+            ("GET", "sse", "subscribe"),
+        )
     ),
     Route(
         "GET",

@@ -95,7 +95,10 @@ def test_how_runs_stand(world: World) -> None:
     runs.end(large, Ending(status=RunStatus.COMPLETED, ended_at_ms=NOW_MS, output=LARGE), owner=None)
     runs.mark_settled(completed, NOW_MS // 1000)
 
-    found = {row.run_id: row for row in runs.standings([is_open, completed, cancelled, large, world.new()])}
+    found = {
+        row.run_id: row
+        for row in world.room.cancellations.standings([is_open, completed, cancelled, large, world.new()])
+    }
 
     assert found == {
         is_open: Standing(is_open, is_open=True),

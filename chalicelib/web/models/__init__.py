@@ -3,6 +3,15 @@
 from chalicelib.web.models.cancellations import CancellationAnswer, CancellationRequest, Cancellations
 from chalicelib.web.models.common import Elsewhere, Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
+from chalicelib.web.models.endpoint_runs import (
+    BegunAnswer,
+    NewRunRequest,
+    ResultQuery,
+    RunResult,
+    RunResultLater,
+    RunStepsRequest,
+    TakenAnswer,
+)
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
 from chalicelib.web.models.functions import FunctionAnswer, Functions
 from chalicelib.web.models.operations import BacklogAnswer, Pauses
@@ -24,6 +33,7 @@ __all__ = [
     "Actions",
     "BacklogAnswer",
     "Batch",
+    "BegunAnswer",
     "CancellationAnswer",
     "CancellationRequest",
     "Cancellations",
@@ -42,6 +52,7 @@ __all__ = [
     "Health",
     "Index",
     "Jobs",
+    "NewRunRequest",
     "NotAccepted",
     "OpenApi",
     "PageQuery",
@@ -50,8 +61,13 @@ __all__ = [
     "PausesQuery",
     "QueueQuery",
     "RedrivenAnswer",
+    "ResultQuery",
     "RunAnswer",
+    "RunResult",
+    "RunResultLater",
+    "RunStepsRequest",
     "Runs",
     "RunsQuery",
+    "TakenAnswer",
     "Timeline",
 ]
