@@ -22,6 +22,7 @@ from chalicelib.engine import catalog as catalogs
 from chalicelib.engine import collect, ingest, signals, tick
 from chalicelib.engine.app_ports import AppCaller
 from chalicelib.engine.clock import ShiftableClock
+from chalicelib.engine.endpoint_runs import WithEndpoints
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit
@@ -107,7 +108,7 @@ def build(
     furnished = room or furnish(
         names(config), lambda: stamp_s(held[0], clock.now_ms()), session, threads=config.match_threads
     )
-    catalog = catalogs.SyncedCatalog(found.configs(), furnished.apps, clock)
+    catalog = WithEndpoints(catalogs.SyncedCatalog(found.configs(), furnished.apps, clock))
     in_process = InProcessDriver(
         found,
         ingest.step_sender(lambda: held[0], reception),
@@ -121,6 +122,7 @@ def build(
         pauses=furnished.pauses,
         signals=furnished.signals,
         timers=furnished.timers,
+        cancellations=furnished.cancellations,
         queues=furnished.queues,
         catalog=catalog,
         driver=Dispatcher(catalog, in_process, _app_drivers(config, furnished, clock, keyring)),
@@ -166,6 +168,15 @@ def _app_drivers(
 
         return HttpDriver(_transport(config, clock), Caller(config.stage, keyring), clock, new_id)
 
+    def of_endpoints() -> AppDriver:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.endpoints import EndpointDriver
+        from chalicelib.drivers.http import Caller
+        from chalicelib.drivers.transport import Transport
+
+        transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+        return EndpointDriver(transport, Caller(config.stage, keyring), clock, new_id)
+
     def over_lambda() -> AppDriver:
         from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
         from chalicelib.drivers.http import Caller
@@ -173,7 +184,7 @@ def _app_drivers(
         transport = LambdaTransport(room.lambdas, clock, new_id)
         return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
-    return {"http": Late(over_http), "lambda": Late(over_lambda)}
+    return {"http": Late(over_http), "lambda": Late(over_lambda), "endpoint": Late(of_endpoints)}
 
 
 def _transport(config: configuration.Config, clock: ShiftableClock) -> Transport:

@@ -37,6 +37,10 @@ class Runs(Protocol):
         """Many heads, in the order given; the missing are left out."""
         ...
 
+    def trigger_event(self, run_id: str) -> Event | None:
+        """The run's copy of the event that started it."""
+        ...
+
     def take_lease(
         self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int
     ) -> tuple[LeaseResult, RunHead | None]:
@@ -46,6 +50,10 @@ class Runs(Protocol):
     def checkpoint(self, run_id: str, owner: Owner, steps: int) -> RunHead | None:
         """Tell the turn that holds the lease, live or not, that so many steps are about to be recorded for it; the
         head. None when the lease is another's or nobody's, or the run has ended. Raises NotFound."""
+        ...
+
+    def renew_lease(self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int) -> bool:
+        """Hold the lease for longer; False when it is not ours, has run out, or the run has ended."""
         ...
 
     def mark_progress(self, run_id: str, owner: Owner, mark: int) -> None:

@@ -10,6 +10,7 @@ from chalicelib.core.clock import Clock
 from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.logs import logger
+from chalicelib.engine.operator_ports import Cancellations
 from chalicelib.engine.ports import Driver, Events, Exit, Gateway, Metrics, Queues, Signals, Timers
 from chalicelib.engine.run_ports import Runs
 
@@ -55,6 +56,7 @@ class Services:
     pauses: Pauses
     signals: Signals
     timers: Timers
+    cancellations: Cancellations
     queues: Queues
     catalog: Catalog
     driver: Driver

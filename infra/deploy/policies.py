@@ -99,8 +99,9 @@ def _api(w: _Writer) -> list[Statement]:
     """Reads everything, takes events in, cancels runs, and handles dead letters."""
     return [
         w.allow("Look", ("dynamodb:DescribeTable",), "RunsTable", "PausesTable"),
-        w.allow("Events", (_GET, _QUERY), "EventsTable"),
-        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE), "RunsTable"),
+        # Written, and runs' steps and waits with them, for runs that apps begin within a request.
+        w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
+        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.indexes("by_function", "open"),
         w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_GET, _QUERY, _DELETE), "TimersTable"),

@@ -79,15 +79,16 @@ class Api:
         body: bytes = b"",
         content_type: str | None = None,
         authorization: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Answer:
         """The answer to a request; it must be one that the OpenAPI document allows."""
-        headers = [("Host", "localhost")]
-        headers += [("Content-Type", content_type)] if content_type is not None else []
-        headers += [("Authorization", authorization)] if authorization is not None else []
+        sent = [("Host", "localhost"), *(headers or {}).items()]
+        sent += [("Content-Type", content_type)] if content_type is not None else []
+        sent += [("Authorization", authorization)] if authorization is not None else []
         found = match(urlsplit(path).path, app.routes)
         if found is None:
             return Answer(404, {"error": f"There is no {path} here", "status": 404})
-        event = proxy_event(Request(method, path, headers, body), *found, app.api.binary_types)
+        event = proxy_event(Request(method, path, sent, body), *found, app.api.binary_types)
         answer = answer_of(app(event, LambdaContext("stepwell-api", 29.0)))
         found_body = json.loads(answer.body)
         if answer.status != 405:  # A method that is not there is described nowhere.
