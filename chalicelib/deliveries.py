@@ -11,9 +11,16 @@ from typing import Any
 from chalicelib.aws.queues import unpack
 from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError, UserError
 from chalicelib.core.letters import Note, reason_of
-from chalicelib.core.messages import LookBackMessage, MatchPageMessage, TurnMessage, event_queue_messages, work_messages
+from chalicelib.core.messages import (
+    CancellationMessage,
+    LookBackMessage,
+    MatchPageMessage,
+    TurnMessage,
+    event_queue_messages,
+    work_messages,
+)
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import bridge, match_pages, planned_steps, process_event, stalling, start, turns
+from chalicelib.engine import bridge, cancellations, match_pages, planned_steps, process_event, stalling, start, turns
 from chalicelib.engine.operator_ports import SourceQueue
 from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Delivery, logger
@@ -72,6 +79,8 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
         start.go_on(platform.services, queued)
     elif isinstance(queued, MatchPageMessage):
         match_pages.go_on(platform.services, queued, is_first=delivery.receives == 1)
+    elif isinstance(queued, CancellationMessage):
+        cancellations.go_on(platform.services, queued, delivery)
     else:
         process_event.process(platform.services, queued)
 

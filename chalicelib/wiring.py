@@ -9,25 +9,30 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib import config as configuration
 from chalicelib.aws.room import Names, Room, furnish
 from chalicelib.core import retries
 from chalicelib.core.errors import UserError
 from chalicelib.core.urls import Reach
-from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late
+from chalicelib.drivers.dispatch import AppDriver, Dispatcher, Late, LateGateway
 from chalicelib.drivers.in_process import InProcessDriver
 from chalicelib.engine import catalog as catalogs
-from chalicelib.engine import collect, ingest, tick
+from chalicelib.engine import collect, ingest, signals, tick
 from chalicelib.engine.app_ports import AppCaller
 from chalicelib.engine.clock import ShiftableClock
+from chalicelib.engine.endpoint_runs import WithEndpoints
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit
 from chalicelib.engine.metrics import Collected, Counts
 from chalicelib.engine.services import Chance, EngineSettings, Services, logger
 from chalicelib.sdk.registry import Registry, discover
+
+if TYPE_CHECKING:
+    from chalicelib.drivers.transport import Transport
+    from chalicelib.engine.ports import Gateway
 
 
 @dataclass(frozen=True)
@@ -103,17 +108,25 @@ def build(
     furnished = room or furnish(
         names(config), lambda: stamp_s(held[0], clock.now_ms()), session, threads=config.match_threads
     )
-    catalog = catalogs.SyncedCatalog(found.configs(), furnished.apps, clock)
-    in_process = InProcessDriver(found, ingest.step_sender(lambda: held[0], reception), clock)
+    catalog = WithEndpoints(catalogs.SyncedCatalog(found.configs(), furnished.apps, clock))
+    in_process = InProcessDriver(
+        found,
+        ingest.step_sender(lambda: held[0], reception),
+        lambda run_id, step_id, signal, data: signals.step_sender(held[0], run_id, step_id, signal, data),
+        clock,
+    )
     keyring = None if config.dev else Keyring(furnished.keys, clock)
     services = Services(
         events=furnished.events,
         runs=furnished.runs,
         pauses=furnished.pauses,
+        signals=furnished.signals,
         timers=furnished.timers,
+        cancellations=furnished.cancellations,
         queues=furnished.queues,
         catalog=catalog,
         driver=Dispatcher(catalog, in_process, app_drivers(config, furnished, clock, keyring)),
+        gateway=LateGateway(lambda: _gateway(config, clock)),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
         metrics=metrics,
@@ -151,12 +164,18 @@ def app_drivers(
         return os.urandom(16).hex()
 
     def over_http() -> AppDriver:
-        from chalicelib.drivers.addresses import Addresses
         from chalicelib.drivers.http import Caller, HttpDriver
+
+        return HttpDriver(_transport(config, clock), Caller(config.stage, keyring), clock, new_id)
+
+    def of_endpoints() -> AppDriver:
+        from chalicelib.drivers.addresses import Addresses
+        from chalicelib.drivers.endpoints import EndpointDriver
+        from chalicelib.drivers.http import Caller
         from chalicelib.drivers.transport import Transport
 
         transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
-        return HttpDriver(transport, Caller(config.stage, keyring), clock, new_id)
+        return EndpointDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
     def over_lambda() -> AppDriver:
         from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
@@ -165,7 +184,20 @@ def app_drivers(
         transport = LambdaTransport(room.lambdas(), clock, new_id)
         return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
-    return {"http": Late(over_http), "lambda": Late(over_lambda)}
+    return {"http": Late(over_http), "lambda": Late(over_lambda), "endpoint": Late(of_endpoints)}
+
+
+def _transport(config: configuration.Config, clock: ShiftableClock) -> Transport:
+    from chalicelib.drivers.addresses import Addresses
+    from chalicelib.drivers.transport import Transport
+
+    return Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
+
+
+def _gateway(config: configuration.Config, clock: ShiftableClock) -> Gateway:
+    from chalicelib.drivers.gateway import HttpGateway
+
+    return HttpGateway(_transport(config, clock))
 
 
 def _metrics_writer(stage: str) -> Callable[[Counts], None]:

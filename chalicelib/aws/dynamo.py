@@ -137,6 +137,10 @@ class Dynamo:
         answer = self._call(self._client.update_item, ReturnValues="ALL_NEW", **write.request())
         return unmarshal_item(answer.get("Attributes")) or {}
 
+    def delete(self, write: Write) -> None:
+        """Raises ConditionFailed."""
+        self._call(self._client.delete_item, **write.request())
+
     def transact(self, writes: Sequence[Write]) -> None:
         """All or nothing. Raises TransactionRefused."""
         operations = []

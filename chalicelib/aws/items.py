@@ -8,7 +8,8 @@ from typing import Any
 from chalicelib.aws import keys
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
-from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed
+from chalicelib.core.cancellations import Standing
+from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed, RunStatus
 from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus
 
 
@@ -44,6 +45,7 @@ def read_head(item: Item, payloads: Payloads) -> RunHead:
         lease_until_ms=item.get("lu", 0),
         starts=item.get("starts", 0),
         progress_mark=item.get("mark", 0),
+        checkpointed=item.get("cps", 0),
         news_at_ms=item.get("news", 0),
         wake_at_ms=item.get("wake"),
         stalled=item.get("stalled"),
@@ -51,6 +53,21 @@ def read_head(item: Item, payloads: Payloads) -> RunHead:
         settled=item.get("settled", False),
         ending=None if ending is None else Ending.model_validate_json(ending),
         expires_at_s=item.get("expires_at", 0),
+    )
+
+
+STANDING = "pk, st, settled, ending"
+
+
+def read_standing(item: Item) -> Standing:
+    """From these attributes of a head. An ending that lies elsewhere is large, as that of a cancelled run never is."""
+    ending = item.get("ending") if item.get("st") == RunStatus.CANCELLED.value else None
+    cause = None if ending is None else Ending.model_validate_json(ending).cause
+    return Standing(
+        run_id=item["pk"],
+        is_open="st" not in item,
+        is_settled=item.get("settled", False),
+        cancelled_by=None if cause is None else cause.id,
     )
 
 
@@ -83,5 +100,6 @@ def read_step(item: Item, payloads: Payloads) -> StepRecord:
         outcome=None if outcome is None else StepOutcome.model_validate_json(outcome),
         starts=item.get("starts", 0),
         lease_until_ms=item.get("lu"),
+        place=item.get("place"),
         expires_at_s=item.get("expires_at", 0),
     )

@@ -47,6 +47,13 @@ def open_shard(run_id: str) -> int:
     return ids.shard_of(run_id, OPEN_SHARDS)
 
 
+CANCELLATIONS: Final = "cancellations"
+
+
+def cancellation(cancellation_id: str) -> tuple[str, str]:
+    return CANCELLATIONS, cancellation_id
+
+
 # events
 def event_partition(internal_id: str) -> str:
     return f"{ids.event_bucket(internal_id)}#{ids.shard_of(internal_id, EVENT_SHARDS)}"
@@ -99,6 +106,13 @@ NAMES: Final = "names"
 # pauses
 def shapes(event_name: str) -> str:
     return f"shapes#{event_name}"
+
+
+def signal(name: str) -> str:
+    return "signal#" + hashlib.sha256(name.encode()).hexdigest()
+
+
+SIGNAL_ROW: Final = "signal"
 
 
 # timers

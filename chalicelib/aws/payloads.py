@@ -46,6 +46,17 @@ class Payloads:
         except (ClientError, BotoCoreError) as error:
             raise translate(error) from error
 
+    def address(self, key: str, seconds: int) -> str:
+        """A URL under which anybody may read the text for so long."""
+        try:
+            return str(
+                self._client().generate_presigned_url(
+                    "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
+                )
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error) from error
+
     def fields(self, name: str, text: str) -> Item:
         """The attribute `name` with the text, or `name_at` with its key."""
         if len(text) <= INLINE_BYTES and len(text.encode()) <= INLINE_BYTES:

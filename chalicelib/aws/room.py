@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chalicelib.aws.ages import CloudWatchAges
 from chalicelib.aws.apps import DynamoApps
 from chalicelib.aws.bus import EventBus
+from chalicelib.aws.cancellations import DynamoCancellations
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
@@ -19,6 +20,7 @@ from chalicelib.aws.payloads import Payloads
 from chalicelib.aws.queues import SqsQueues
 from chalicelib.aws.runs import DynamoRuns
 from chalicelib.aws.secrets import SsmKeys
+from chalicelib.aws.signals import DynamoSignals
 from chalicelib.aws.timers import DynamoTimers
 from chalicelib.engine.ports import QueueName
 
@@ -56,8 +58,10 @@ class Room:
     events: DynamoEvents
     runs: DynamoRuns
     pauses: DynamoPauses
+    signals: DynamoSignals
     timers: DynamoTimers
     apps: DynamoApps
+    cancellations: DynamoCancellations
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
@@ -69,7 +73,7 @@ class Room:
     lambdas: Callable[[], Lambdas]
 
 
-def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4) -> Any:
+def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4, **options: Any) -> Any:
     from botocore.config import Config
 
     # `standard` repeats throttled and failed calls a few times; the queue does the rest. A fixed user agent: the usual
@@ -81,6 +85,7 @@ def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tr
         retries={"mode": "standard", "total_max_attempts": tries},
         parameter_validation=False,
         user_agent="stepwell",
+        **options,
     )
     return session.create_client(service, config=config)
 
@@ -101,21 +106,19 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         session = botocore.session.get_session()
     made = session
     dynamo = Dynamo(_client(made, "dynamodb"))
-    payloads = Payloads(functools.cache(lambda: _client(made, "s3")), names.bucket)
+    payloads = Payloads(functools.cache(lambda: _client(made, "s3", signature_version="s3v4")), names.bucket)
     sqs = _client(made, "sqs")
+    runs = DynamoRuns(
+        dynamo, payloads, runs_table=names.runs, events_table=names.events, pauses_table=names.pauses, stamp=stamp
+    )
     return Room(
         events=DynamoEvents(dynamo, payloads, names.events, stamp),
-        runs=DynamoRuns(
-            dynamo,
-            payloads,
-            runs_table=names.runs,
-            events_table=names.events,
-            pauses_table=names.pauses,
-            stamp=stamp,
-        ),
+        runs=runs,
         pauses=DynamoPauses(dynamo, names.pauses, threads),
+        signals=DynamoSignals(dynamo, runs, names.pauses),
         timers=DynamoTimers(dynamo, names.timers),
         apps=DynamoApps(dynamo, names.functions),
+        cancellations=DynamoCancellations(dynamo, names.runs, stamp),
         queues=SqsQueues(
             sqs,
             payloads,

@@ -11,7 +11,7 @@ from chalicelib.aws.events import effect_write
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.steps import DynamoSteps
-from chalicelib.core.errors import LeaseLost
+from chalicelib.core.errors import LeaseLost, NotFound
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
 from chalicelib.core.records import Effect, EventTimes
@@ -85,6 +85,11 @@ class DynamoRuns(DynamoSteps):
         by_id = {item["pk"]: self._read(item) for item in found}
         return [by_id[run_id] for run_id in dict.fromkeys(run_ids) if run_id in by_id]
 
+    def trigger_event(self, run_id: str) -> Event | None:
+        item = self._dynamo.get(self._table, run_id, keys.EVENT)
+        text = None if item is None else self._payloads.read(item, "event")
+        return None if text is None else Event.model_validate_json(text)
+
     def _update(self, run_id: str, update: str, condition: str, **values: object) -> Item:
         write = Write(self._table, (run_id, keys.HEAD), update=update, condition=condition, values=dict(values))
         return self._dynamo.update(write)
@@ -117,6 +122,25 @@ class DynamoRuns(DynamoSteps):
         if head.owner is not None and head.owner.message_id == owner.message_id:
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head
+
+    def checkpoint(self, run_id: str, owner: Owner, steps: int) -> RunHead | None:
+        counted = "SET cps = if_not_exists(cps, :zero) + :steps"
+        mine = {"owner": owner.message_id, "nonce": owner.nonce}
+        try:
+            return self._read(self._update(run_id, counted, f"{_OPEN} AND {_MINE}", steps=steps, zero=0, **mine))
+        except ConditionFailed as lost:
+            if lost.item is None:
+                raise NotFound(f"there is no run {run_id!r}") from None
+            return None
+
+    def renew_lease(self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int) -> bool:
+        condition = f"{_OPEN} AND {_MINE} AND lu >= :now"
+        held = {"owner": owner.message_id, "nonce": owner.nonce, "now": now_ms, "until": until_ms}
+        try:
+            self._update(run_id, "SET lu = :until", condition, **held)
+        except ConditionFailed:
+            return False
+        return True
 
     def mark_progress(self, run_id: str, owner: Owner, mark: int) -> None:
         try:

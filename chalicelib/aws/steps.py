@@ -86,27 +86,36 @@ class DynamoSteps:
             return False  # It was recorded before, or the step has ended.
         return True
 
-    def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
+    def registering(self, run_id: str, owner: Owner, step: StepRecord, now_ms: int) -> list[Write]:
+        """What a transaction that registers a step begins with; see `refused_step`."""
         head = Write(
             self._table,
             (run_id, keys.HEAD),
             condition="attribute_not_exists(st) AND lo = :owner AND ln = :nonce AND lu >= :now",
             values={"owner": owner.message_id, "nonce": owner.nonce, "now": now_ms},
         )
-        # A step that was retried may have become a wait: the code changed. A planned one may have begun already.
-        waits = step.status is StepStatus.WAITING
-        condition = "attribute_not_exists(pk) OR st = :retrying" if waits else "attribute_not_exists(pk)"
-        put = self._put(run_id, step, condition, {"retrying": StepStatus.RETRYING.value} if waits else {})
+        condition, values = "attribute_not_exists(pk)", {}
+        if step.status is StepStatus.WAITING:
+            # A step that was to be run may have become a wait: the code changed. One that runs goes on.
+            condition += f" OR ({_UNDER_WAY} AND (attribute_not_exists(lo) OR lu < :now))"
+            values = {**_UNDER_WAY_VALUES, "now": now_ms}
+        return [head, self._put(run_id, step, condition, values)]
+
+    def refused_step(self, run_id: str, step: StepRecord, refused: TransactionRefused) -> StepRecord | None:
+        """The step that is there instead, if that is why the transaction was refused. Raises LeaseLost."""
+        if 0 in refused.failed:
+            raise LeaseLost("the lease was lost, or the run has ended")
+        if 1 not in refused.failed:
+            return None
+        stored = refused.failed[1]
+        return self._step(stored) if stored is not None else self.get_step(run_id, step.id) or step
+
+    def register(self, run_id: str, owner: Owner, step: StepRecord, pauses: Sequence[Pause], now_ms: int) -> StepRecord:
         rows = [pause_write(self._pauses_table, pause) for pause in pauses]
         try:
-            self._dynamo.transact([head, put, *rows])
+            self._dynamo.transact([*self.registering(run_id, owner, step, now_ms), *rows])
         except TransactionRefused as refused:
-            if 0 in refused.failed:
-                raise LeaseLost("the lease was lost, or the run has ended") from None
-            stored = refused.failed.get(1)
-            if stored is not None:
-                return self._step(stored)
-            return self.get_step(run_id, step.id) or step
+            return self.refused_step(run_id, step, refused) or step
         return step
 
     def _outcome(self, outcome: StepOutcome) -> tuple[str, Item]:
@@ -165,6 +174,19 @@ class DynamoSteps:
             if lost.item is None:
                 raise LeaseLost("the run was deleted") from None
             return self._step(lost.item)  # The wait has ended, or another turn has come further.
+
+    def put_place(self, run_id: str, step_id: str, place: int) -> int:
+        write = Write(
+            self._table,
+            (run_id, keys.step(step_id)),
+            update="SET place = if_not_exists(place, :place)",
+            condition="attribute_exists(pk)",
+            values={"place": place},
+        )
+        try:
+            return int(self._dynamo.update(write)["place"])
+        except ConditionFailed:
+            raise LeaseLost("the run was deleted") from None
 
     def lease_step(
         self, run_id: str, step_id: str, owner: Owner, plan: StepPlan, *, until_ms: int, now_ms: int

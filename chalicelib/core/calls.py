@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.core import limits
+from chalicelib.core import ids, limits
 from chalicelib.core.durations import Lookback
 from chalicelib.core.events import Event
 
@@ -174,6 +174,16 @@ class Operation:
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
     size_bytes: int = 0
+
+    @property
+    def is_of_run(self) -> bool:
+        """Whether it tells of the run itself: SDKs report an error of the function so where other operations are told
+        with it. A step that is called `complete` has the same id, but a name of its own."""
+        return self.id == RUN_ITSELF and self.name in ("", self.id)
+
+
+RUN_ITSELF: Final = ids.hashed_step_id("complete", 0)
+"""The id under which SDKs report the end of a run."""
 
 
 @dataclass(frozen=True)

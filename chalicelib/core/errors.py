@@ -41,6 +41,10 @@ class LimitExceeded(UserError):
     """Something is larger or more numerous than Stepwell allows; the message names limit and actual size."""
 
 
+class TooLarge(UserError):
+    """A request has more bytes than it may have."""
+
+
 class NotFound(UserError):
     """What the caller asked for does not exist."""
 

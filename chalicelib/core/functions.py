@@ -115,7 +115,7 @@ class FunctionConfig(Config):
     retries: int = Field(default=limits.DEFAULT_RETRIES, ge=0, le=limits.MAX_RETRIES)
     # How far the waits of its runs look back that do not say so themselves.
     wait_lookback: str | None = None
-    driver: Literal["in_process", "http", "lambda"] = "in_process"
+    driver: Literal["in_process", "http", "lambda", "endpoint"] = "in_process"
     # Of a function of an app on an SDK: which app, and where it is called (a URL, or the ARN of a Lambda function).
     app_id: str | None = None
     endpoint: str | None = None

@@ -7,7 +7,11 @@ found in the partition of its name, and no index has to be paid for.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import re
+from dataclasses import dataclass
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -68,6 +72,34 @@ def event_id(time_ms: int, name: str, entropy: bytes) -> str:
     return _encode(time_ms, _TIME_CHARS) + _encode(bits, _ULID_CHARS - _TIME_CHARS)
 
 
+@dataclass(frozen=True)
+class EventSeed:
+    """What makes the ids of a request's events the same when the request is sent again."""
+
+    time_ms: int
+    entropy: bytes
+
+    @classmethod
+    def read(cls, header: str | None) -> EventSeed | None:
+        """The seed in a header `milliseconds,base64 of 10 bytes`. None for what is none: the protocol ignores it."""
+        parts = _SEED.fullmatch(header or "")
+        if parts is None or not 0 < int(parts[1]) < _TIMES_END_MS:
+            return None
+        try:
+            entropy = base64.b64decode(parts[2], validate=True)
+        except binascii.Error:
+            return None
+        return cls(int(parts[1]), entropy) if len(entropy) == 10 else None
+
+    def event_id(self, index: int, name: str) -> str:
+        """The id of one event of the request, by its place there."""
+        return event_id(self.time_ms, name, _derive("seed", self.entropy.hex(), str(index)))
+
+
+_SEED: Final = re.compile(r"([0-9]{1,15}),([A-Za-z0-9+/=]{1,64})")
+_TIMES_END_MS: Final = 1 << 48  # A ULID holds no later time.
+
+
 def event_bucket(internal_id: str) -> str:
     """The four characters of an event's id that stand for its name."""
     return internal_id[_TIME_CHARS : _TIME_CHARS + _NAME_BITS // 5]
@@ -100,6 +132,11 @@ def lifecycle_event_id(run: str, name: str, ended_at_ms: int) -> str:
 def step_event_id(run: str, step: str, index: int, name: str, time_ms: int) -> str:
     """The id of an event that a step sends (also the one that invokes a function). Repeating the step repeats it."""
     return event_id(time_ms, name, _derive("step-event", run, step, str(index)))
+
+
+def endpoint_event_id(run: str, name: str) -> str:
+    """The id of the event that tells of the request within which an app began a run."""
+    return event_id(ulid_time_ms(run), name, _derive("endpoint", run))
 
 
 def scheduled_event_id(fn_id: str, cron: str, due_ms: int, name: str) -> str:

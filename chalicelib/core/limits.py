@@ -43,6 +43,15 @@ MAX_URL_CHARS: Final = 2_048
 # Of concurrency, throttle and rateLimit; and how many events a batch may have.
 MAX_FLOW_LIMIT: Final = 1_000_000
 MAX_BATCH: Final = 100
+# Of a request that is made for a step.
+MAX_GATEWAY_BODY_BYTES: Final = 4 * 1024 * 1024
+MAX_GATEWAY_REDIRECTS: Final = 5
+# Requests of one parallel group that are made at a time.
+MAX_GATEWAY_REQUESTS: Final = 10
+# A request begins where so much of the invocation is left, or the invocation has done nothing else; it ends so long
+# before the invocation does.
+GATEWAY_ROOM_MS: Final = 2 * MINUTE_MS
+GATEWAY_RESERVE_MS: Final = 5 * SECOND_MS
 MAX_CANCELS: Final = 5
 MAX_TRIGGERS: Final = 10
 

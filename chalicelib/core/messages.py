@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from chalicelib.core.cancellations import Cancellation, Place
 from chalicelib.core.events import Event
 from chalicelib.core.runs import Invoker
 
@@ -52,6 +53,14 @@ class MatchPageMessage(_Message):
     page: int = 1
 
 
+class CancellationMessage(_Message):
+    """Go on with a bulk cancellation from a place."""
+
+    kind: Literal["cancellation"] = "cancellation"
+    cancellation: Cancellation
+    place: Place = Place()
+
+
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is."""
 
@@ -72,7 +81,7 @@ class PlannedStepMessage(_Message):
     due_ms: int | None = None
 
 
-AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage
+AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage
 EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
 WorkMessage = Annotated[TurnMessage | PlannedStepMessage, Field(discriminator="kind")]
 

@@ -51,14 +51,14 @@ class Metric(StrEnum):
     RUNS_CANCELLED = "RunsCancelled", Unit.COUNT, "runs that an event or the API cancelled"
     RUNS_POKED = "RunsPoked", Unit.COUNT, "runs that were found forgotten and sent a new message"
 
-    STEPS = "Steps", Unit.COUNT, "steps that ended well (waits for events are counted by themselves)"
+    STEPS = "Steps", Unit.COUNT, "steps that ended well (waits for events and signals are counted by themselves)"
     STEPS_FAILED = "StepsFailed", Unit.COUNT, "steps that failed for good"
     RETRIES = "Retries", Unit.COUNT, "failed attempts, of steps or of functions' own code, that will be repeated"
     LATE_RESULTS = "LateResults", Unit.COUNT, "results that came when their step or run had ended: the first one stays"
     LEASE_TAKEOVERS = "LeaseTakeovers", Unit.COUNT, "leases that ran out, since their process died, and were taken"
 
-    WAITS_OPENED = "WaitsOpened", Unit.COUNT, "waits for events that were registered"
-    WAITS_MATCHED = "WaitsMatched", Unit.COUNT, "waits that an event ended"
+    WAITS_OPENED = "WaitsOpened", Unit.COUNT, "waits for events and signals that were registered"
+    WAITS_MATCHED = "WaitsMatched", Unit.COUNT, "waits that an event or a signal ended"
     WAITS_EXPIRED = "WaitsExpired", Unit.COUNT, "waits that timed out"
     WAITS_CANCELLED = "WaitsCancelled", Unit.COUNT, "waits that were open when their run ended"
     INVALID_EXPRESSIONS = (

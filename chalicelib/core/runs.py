@@ -38,6 +38,12 @@ class Owner(BaseModel):
         """How an app on an SDK names the delivery that calls it."""
         return f"{self.message_id}.{self.nonce}"
 
+    @classmethod
+    def named(cls, queue_item_id: str) -> Owner:
+        """Who is named so. Whatever else the text says names nobody."""
+        message_id, _, nonce = queue_item_id.rpartition(".")
+        return cls(message_id=message_id, nonce=nonce)
+
 
 class Invoker(BaseModel):
     """The step of another run that waits for this one. Its name serves if the answer comes before the step is recorded
@@ -93,6 +99,8 @@ class RunHead(BaseModel):
     lease_until_ms: int = 0
     starts: int = 0
     progress_mark: int = 0
+    # How many steps were recorded by the function's app while a turn had called it.
+    checkpointed: int = 0
     news_at_ms: int = 0
     wake_at_ms: int | None = None
     stalled: str | None = None

@@ -91,6 +91,11 @@ def _mac(body: bytes, signing_key: str, time: str) -> str:
     return hmac.new(key.encode(), body + time.encode(), hashlib.sha256).hexdigest()
 
 
+def run_token(run_id: str, signing_key: str) -> str:
+    """What lets somebody without a key read the result of one run."""
+    return hmac.new(signing_key.encode(), b"stepwell run result\x00" + run_id.encode(), hashlib.sha256).hexdigest()
+
+
 def signature_problem(header: str, body: bytes, signing_keys: Iterable[str], now_s: int) -> str | None:
     """What is wrong with a signature of this body; None when one of the keys made it within the last five minutes."""
     found = _SIGNATURE.fullmatch(header)

@@ -32,6 +32,10 @@ class StepKind(StrEnum):
     SLEEP = "sleep"
     WAIT = "wait_for_event"
     INVOKE = "invoke"
+    SIGNAL = "wait_for_signal"
+    # Requests that are made for the step.
+    FETCH = "fetch"
+    INFER = "ai_infer"
     FUNCTION = "function"
 
 
@@ -40,10 +44,12 @@ class CauseKind(StrEnum):
     TIMER = "timer"
     RUN = "run"
     API = "api"
+    SIGNAL = "signal"
 
 
 class Cause(BaseModel):
-    """What completed a step or ended a run from outside: an event (its internal id), a run, the clock or the API."""
+    """What completed a step or ended a run from outside: an event (its internal id), a signal (its name, and the step
+    that sent it), a run, the clock or the API."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -101,6 +107,9 @@ class StepPlan(BaseModel):
     spent: tuple[str, ...] = ()
     invokes: str | None = None
     invoked_run: str | None = None
+    signal: str | None = None
+    # The request that is made for the step, without what may be secret.
+    request: str | None = None
     pauses: tuple[PauseKey, ...] = ()
     timer: TimerKey | None = None
     warnings: tuple[str, ...] = ()
@@ -109,6 +118,23 @@ class StepPlan(BaseModel):
     earlier_attempts: int = 0
     # How many records the run had before this one: the order of what began in one millisecond.
     nth: int = 0
+    # Others were under way when it was asked for.
+    beside: bool = False
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether it is one of several that may end in any order."""
+        return self.planned or self.beside
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether it waits for what somebody sends."""
+        return self.kind in (StepKind.WAIT, StepKind.SIGNAL)
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it is a request that the engine makes."""
+        return self.kind in (StepKind.FETCH, StepKind.INFER)
 
     @property
     def awaited(self) -> tuple[Awaited, ...]:
@@ -146,6 +172,8 @@ class StepRecord(BaseModel):
     outcome: StepOutcome | None = None
     starts: int = 0
     lease_until_ms: int | None = None
+    # Of steps side by side: in which place the function was first told of its end.
+    place: int | None = None
     # When the stored item may go, in seconds since the epoch.
     expires_at_s: int = 0
 
@@ -184,9 +212,27 @@ def ended(steps: dict[str, StepRecord]) -> dict[str, Memo]:
 
 
 def completion_order(steps: dict[str, StepRecord]) -> tuple[str, ...]:
-    """The ids of the steps that ended, in the order in which they did."""
+    """The ids of the steps that ended, in the order in which the function was told of them, then in that in which they
+    did by their clocks. One that had no other beside it stands in no order to others."""
     final = [step for key, step in steps.items() if step.outcome is not None and key != FUNCTION_ENTRY]
-    return tuple(step.id for step in sorted(final, key=_ended_at))
+    return tuple(step.id for step in sorted(final, key=_told_at))
+
+
+def without_place(steps: dict[str, StepRecord]) -> list[StepRecord]:
+    """Steps side by side that have ended and have no place among the others yet, in the order in which they did."""
+    ended_ones = [step for step in steps.values() if step.outcome is not None and step.plan.is_side_by_side]
+    return sorted((step for step in ended_ones if step.place is None), key=_ended_at)
+
+
+def next_place(steps: dict[str, StepRecord]) -> int:
+    """The place of the step that the function is told of next."""
+    return 1 + max((step.place for step in steps.values() if step.place is not None), default=-1)
+
+
+def _told_at(step: StepRecord) -> tuple[int, int, int, int]:
+    has_place = step.place is not None
+    is_new = step.plan.is_side_by_side and not has_place
+    return 2 if is_new else int(has_place), step.place or 0, *_ended_at(step)
 
 
 def _ended_at(step: StepRecord) -> tuple[int, int]:

@@ -58,6 +58,7 @@ _BEGINNINGS = {
     StepKind.SLEEP: "step.sleeping",
     StepKind.WAIT: "step.waiting",
     StepKind.INVOKE: "step.invoking",
+    StepKind.SIGNAL: "step.waiting",
 }
 
 
@@ -101,6 +102,8 @@ def _details(step: StepRecord) -> dict[str, Any]:
         body["any_of"] = [awaited.wire() for awaited in plan.wait_any]
     if plan.lookback is not None:
         body["lookback"] = format_lookback(plan.lookback)
+    if plan.signal is not None:
+        body["signal"] = plan.signal
     if plan.invokes is not None:
         body["function_id"] = plan.invokes
         body["run_id"] = plan.invoked_run
@@ -117,13 +120,15 @@ def _ending(step: StepRecord, base: dict[str, Any]) -> dict[str, Any]:
         **base,
         "took_ms": max(0, outcome.ended_at_ms - step.plan.started_at_ms),
     }
-    if step.plan.kind is StepKind.RUN:
+    if step.plan.request is not None:
+        body["request"] = step.plan.request
+    if step.plan.kind is StepKind.RUN or step.plan.is_request:
         body["attempts"] = len(step.plan.attempts) + (step.status is StepStatus.COMPLETED)
     if outcome.error is not None:
         body["error"] = outcome.error.model_dump(exclude_none=True)
     if outcome.cause is not None:
         body["cause"] = _cause(outcome.cause)
-        if step.plan.kind is StepKind.WAIT:
+        if step.plan.is_wait and outcome.error is None:
             body |= _wait_ending(step.plan, outcome)
     return body
 

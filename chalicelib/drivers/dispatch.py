@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from chalicelib.core.calls import CallRequest, ErrorInfo, Raised, Reply
+from chalicelib.core.calls import CallRequest, ErrorInfo, GatewayOptions, Raised, Reply
 from chalicelib.core.functions import FunctionConfig
+from chalicelib.core.gateway import GatewayAnswer, GatewayFault
 from chalicelib.engine.app_ports import Catalog
+from chalicelib.engine.ports import Gateway
 
 
 class AppDriver(Protocol):
@@ -33,6 +35,22 @@ class Late:
             if self._made is None:
                 self._made = self._make()
         return self._made.call(config, request)
+
+
+class LateGateway:
+    """Implements engine.ports.Gateway with one that is made when it is first needed, for the same reason."""
+
+    def __init__(self, make: Callable[[], Gateway]) -> None:
+        self._make = make
+        self._made: Gateway | None = None
+        self._lock = threading.Lock()
+
+    def request(self, options: GatewayOptions, deadline_ms: int) -> GatewayAnswer | GatewayFault:
+        """Make the request once."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+        return self._made.request(options, deadline_ms)
 
 
 class InProcess(Protocol):

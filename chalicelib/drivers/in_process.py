@@ -19,7 +19,7 @@ from chalicelib.core.calls import (
 )
 from chalicelib.core.clock import Clock
 from chalicelib.sdk.context import AsyncContext, Context
-from chalicelib.sdk.execution import Execution, OutgoingEvent, SendEvents
+from chalicelib.sdk.execution import Execution, OutgoingEvent, SendEvents, SendSignal
 from chalicelib.sdk.failures import describe
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.outputs import to_json
@@ -32,13 +32,15 @@ __all__ = ["InProcessDriver", "OutgoingEvent", "SendEvents"]
 class InProcessDriver:
     """Calls registered functions. Has no state of its own: threads may call at once.
 
-    `send_events(run_id, hashed_step_id, events)` gives ids, the same for the same step. What it raises, other
-    than a UserError, leaves `call`: it is no failure of the function.
+    `send_events(run_id, hashed_step_id, events)` gives ids, the same for the same step; `send_signal(run_id,
+    hashed_step_id, signal, data)` the run that waited for it. What they raise, other than a UserError, leaves `call`:
+    it is no failure of the function.
     """
 
-    def __init__(self, registry: Registry, send_events: SendEvents, clock: Clock) -> None:
+    def __init__(self, registry: Registry, send_events: SendEvents, send_signal: SendSignal, clock: Clock) -> None:
         self._registry = registry
         self._send_events = send_events
+        self._send_signal = send_signal
         self._clock = clock
 
     def call(self, request: CallRequest) -> Reply:
@@ -53,7 +55,7 @@ class InProcessDriver:
         return self._call(item, request)
 
     def _call(self, item: Function[Any], request: CallRequest) -> Reply:
-        execution = Execution(request, self._send_events, self._clock)
+        execution = Execution(request, self._send_events, self._send_signal, self._clock)
         output, error = _enter(item, execution)
         try:
             return self._reply(execution, output, error)

@@ -111,13 +111,22 @@ class Transport:
         self._reached: dict[tuple[str, int], str] = {}
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, *, until_ms: int, max_bytes: int
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        until_ms: int,
+        max_bytes: int,
+        follows: bool = True,
     ) -> Answer:
-        """The answer, whole. Raises Unanswered, which tells the user why there is none."""
+        """The answer, whole; without `follows` that may be a redirect. Raises Unanswered, which tells the user why
+        there is none."""
         for _ in range(_MAX_REDIRECTS + 1):
             answer = self._send(method, _target(url), headers, body, until_ms, max_bytes)
             location = answer.headers.get("location", "")
-            if answer.status not in _FOLLOWED or not location:
+            if not follows or answer.status not in _FOLLOWED or not location:
                 return answer
             following = urljoin(url, location)
             if url.startswith("https:") and not following.startswith("https:"):

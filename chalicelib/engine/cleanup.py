@@ -12,11 +12,14 @@ def remove_timer(s: Services, step: StepRecord | None) -> None:
         s.timers.remove([step.plan.timer])
 
 
-def remove_traces(s: Services, steps: list[StepRecord]) -> None:
-    """Remove the pauses and timers of these steps."""
+def remove_traces(s: Services, run_id: str, steps: list[StepRecord]) -> None:
+    """Remove the pauses, signals and timers of these steps of a run."""
     rows = [row for step in steps for row in step.plan.pauses]
     timers = [step.plan.timer for step in steps if step.plan.timer is not None]
     if rows:
         s.pauses.remove(rows)
     if timers:
         s.timers.remove(timers)
+    for step in steps:
+        if step.plan.signal is not None:
+            s.signals.remove(step.plan.signal, run_id, step.id)

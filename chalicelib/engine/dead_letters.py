@@ -12,7 +12,13 @@ from chalicelib.core import limits
 from chalicelib.core.clock import to_iso
 from chalicelib.core.errors import InfrastructureError, NotFound, UserError
 from chalicelib.core.letters import read_note
-from chalicelib.core.messages import EventMessage, MatchPageMessage, event_queue_messages, work_messages
+from chalicelib.core.messages import (
+    CancellationMessage,
+    EventMessage,
+    MatchPageMessage,
+    event_queue_messages,
+    work_messages,
+)
 from chalicelib.engine import bridge
 from chalicelib.engine.operator_ports import DeadLetters, Letter, SourceQueue
 from chalicelib.engine.ports import QueueName
@@ -167,6 +173,8 @@ def _contents(letter: Letter) -> dict[str, Any]:
         return {**found, "kind": "event", "event_id": message.event.internal_id, "event_name": message.event.name}
     if isinstance(message, MatchPageMessage):
         return {**found, "kind": message.kind, "event_id": message.event_id}
+    if isinstance(message, CancellationMessage):
+        return {**found, "kind": message.kind}
     return {**found, "kind": message.kind, "run_id": message.run_id, "event_name": message.name}
 
 

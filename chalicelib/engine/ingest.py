@@ -46,10 +46,11 @@ class Accepted:
     fault: str | None = None
 
 
-def accept(s: Services, reception: ReceptionClock, raw: object) -> Accepted:
+def accept(s: Services, reception: ReceptionClock, raw: object, seed: ids.EventSeed | None = None) -> Accepted:
     """Accept one event or a list of them.
 
-    The good ones of a list are accepted though others are refused. Raises LimitExceeded for too many.
+    With `seed`, a request that is sent again yields the same ids, and its events are known by their records. The good
+    ones of a list are accepted though others are refused. Raises LimitExceeded for too many.
     """
     items = raw if isinstance(raw, list) else [raw]
     if not items:
@@ -67,7 +68,10 @@ def accept(s: Services, reception: ReceptionClock, raw: object) -> Accepted:
             refusals.append(Refusal(index, str(error)))
             continue
         received_us = reception.next_us(s.clock.now_ms())
-        internal_id = ids.event_id(received_us // 1000, incoming.name, s.chance.entropy())
+        if seed is not None:
+            internal_id = seed.event_id(index, incoming.name)
+        else:
+            internal_id = ids.event_id(received_us // 1000, incoming.name, s.chance.entropy())
         event = Event.accept(incoming, internal_id=internal_id, received_at_us=received_us)
         messages.append(EventMessage(event=event))
     s.metrics.count(Metric.EVENTS_REFUSED, len(refusals))

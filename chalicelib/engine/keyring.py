@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from chalicelib.core import limits, signing
 from chalicelib.core.clock import Clock
-from chalicelib.core.errors import InfrastructureError
+from chalicelib.core.errors import InfrastructureError, UserError
 from chalicelib.core.signing import KeySet
 from chalicelib.engine.logs import logger
 from chalicelib.engine.operator_ports import Keys
@@ -17,6 +17,10 @@ KEPT_MS = limits.MINUTE_MS
 APART_MS = 10 * limits.SECOND_MS
 # The same before they could be read at all: nobody gets in until then.
 FIRST_APART_MS = limits.SECOND_MS
+
+
+class NoSigningKey(UserError):
+    """A key is needed that is not there."""
 
 
 class Keyring:
@@ -44,6 +48,16 @@ class Keyring:
         """The newest signing key, which calls to apps are signed with; None where there is none."""
         with self._lock:
             return next(iter(self._current(KEPT_MS).signing_keys), None)
+
+    def run_token(self, run_id: str) -> str:
+        """What lets somebody without a key read the result of this run. Raises NoSigningKey."""
+        key = self.signing_key()
+        if key is None:
+            raise NoSigningKey("this deployment has no signing key")
+        return signing.run_token(run_id, key)
+
+    def accepts_run_token(self, run_id: str, token: str) -> bool:
+        return self._is_right(token, lambda known: [signing.run_token(run_id, key) for key in known.signing_keys])
 
     def _is_right(self, presented: str, accepted: Callable[[KeySet], list[str] | tuple[str, ...]]) -> bool:
         with self._lock:

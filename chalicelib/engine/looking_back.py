@@ -88,7 +88,7 @@ def _resume(s: Services, run: Run, step: StepRecord, event: Event, choice: int) 
     stored = s.runs.get_step(run_id, step.id)
     if stored is None:
         raise LeaseLost("the run was deleted")
-    cleanup.remove_traces(s, [stored])
+    cleanup.remove_traces(s, run_id, [stored])
     return stored
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from chalicelib.core.cancellations import Cancellation, CancellationState, Place, Progress, Standing
 from chalicelib.core.pauses import Pause
 from chalicelib.core.runs import RunStatus
 from chalicelib.core.signing import KeySet
@@ -119,4 +120,33 @@ class Ages(Protocol):
 
     def oldest_s(self, now_ms: int) -> dict[QueueName, int]:
         """In seconds, of the queues for which that is known."""
+        ...
+
+
+class Cancellations(Protocol):
+    """The bulk cancellations there are, and how far they have come."""
+
+    def put(self, cancellation: Cancellation) -> CancellationState:
+        """Put if absent; what is stored afterwards."""
+        ...
+
+    def get(self, cancellation_id: str) -> CancellationState | None:
+        """Consistent."""
+        ...
+
+    def page(self, *, before: str | None, limit: int) -> list[CancellationState]:
+        """Newest first, from behind an id on. Consistent."""
+        ...
+
+    def advance(self, cancellation_id: str, *, was: Place, now: Progress, nonce: str) -> bool:
+        """A page was carried out by the delivery with this nonce; False when another one had written it down before,
+        or it was stopped."""
+        ...
+
+    def standings(self, run_ids: Sequence[str]) -> list[Standing]:
+        """How these runs stand; the missing are left out. Consistent."""
+        ...
+
+    def stop(self, cancellation_id: str, now_ms: int) -> CancellationState | None:
+        """Stop it, unless it is over; as it stands afterwards."""
         ...

@@ -6,7 +6,7 @@ from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo, Opcode, Operation, Operations
 from chalicelib.core.retries import retry_at_ms
 from chalicelib.core.runs import Run
-from chalicelib.core.steps import Attempt, StepOutcome, StepPlan, StepRecord, StepStatus
+from chalicelib.core.steps import Attempt, StepOutcome, StepPlan, StepRecord, StepStatus, count
 from chalicelib.engine.services import Services
 
 
@@ -29,9 +29,19 @@ def next_attempt_ms(s: Services, op: Operation, failed_attempts: int, max_attemp
     )
 
 
+def is_failure(op: Operation) -> bool:
+    """Whether a step that ran did not end well."""
+    return op.op is not Opcode.STEP_RUN
+
+
+def same_end(one: StepRecord, other: StepRecord) -> bool:
+    """Whether two records tell the function the same: one was delivered twice."""
+    return one.status is other.status and one.status.is_final and one.memo == other.memo
+
+
 def finished_step(op: Operation, plan: StepPlan, now_ms: int) -> StepRecord:
     """The record of a step that ended: with its output, or for good with its error."""
-    failed = op.op is not Opcode.STEP_RUN
+    failed = is_failure(op)
     error = attempt_of(op, now_ms).error if failed else None
     outcome = StepOutcome(
         ended_at_ms=op.ended_at_ms or now_ms,
@@ -83,3 +93,25 @@ def unexpected(reply: Operations) -> ErrorInfo:
     """An answer that no function gives."""
     what = ", ".join(op.op.value for op in reply.ops) or "no operations"
     return ErrorInfo.of("UnexpectedReply", f"the function answered with {what}, which means nothing here")
+
+
+def asks_in_vain(times: int) -> ErrorInfo:
+    """An app that asks to be called again and again, and does nothing meanwhile."""
+    return ErrorInfo.of(
+        "UnexpectedReply", f"the function's app asked {times} times to be called again, without any step in between"
+    )
+
+
+def over_limits(run: Run) -> ErrorInfo | None:
+    """The error of a run that has more steps, or more in them, than is allowed."""
+    used = count(run.steps)
+    if used.steps > limits.MAX_STEPS:
+        text = f"the run has more than {limits.MAX_STEPS:,} steps; split the work with ctx.step.invoke or events"
+    elif used.state_bytes > limits.MAX_RUN_STATE_BYTES:
+        text = (
+            f"the outputs of the run's steps have {used.state_bytes:,} bytes together; at most "
+            f"{limits.MAX_RUN_STATE_BYTES:,} are allowed: keep large data elsewhere and return references"
+        )
+    else:
+        return None
+    return ErrorInfo.of("LimitExceeded", text)

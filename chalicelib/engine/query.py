@@ -150,6 +150,14 @@ def load_run(s: Services, run_id: str) -> Run:
     return run
 
 
+def trigger_event(s: Services, run_id: str) -> Event:
+    """The event that started a run, as the run keeps it. Raises NotFound."""
+    event = s.runs.trigger_event(run_id) if ids.is_ulid(run_id) else None
+    if event is None:
+        raise NotFound(f"there is no run {run_id!r}")
+    return event
+
+
 def run_timeline(s: Services, run_id: str) -> list[dict[str, Any]]:
     return timeline(load_run(s, run_id))
 

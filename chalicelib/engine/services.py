@@ -10,7 +10,9 @@ from chalicelib.core.clock import Clock
 from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.logs import logger
-from chalicelib.engine.ports import Driver, Events, Exit, Metrics, Queues, Runs, Timers
+from chalicelib.engine.operator_ports import Cancellations
+from chalicelib.engine.ports import Driver, Events, Exit, Gateway, Metrics, Queues, Signals, Timers
+from chalicelib.engine.run_ports import Runs
 
 __all__ = ["Chance", "Delivery", "EngineSettings", "Services", "logger"]
 
@@ -52,10 +54,13 @@ class Services:
     events: Events
     runs: Runs
     pauses: Pauses
+    signals: Signals
     timers: Timers
+    cancellations: Cancellations
     queues: Queues
     catalog: Catalog
     driver: Driver
+    gateway: Gateway
     clock: Clock
     chance: Chance
     metrics: Metrics

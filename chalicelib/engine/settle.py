@@ -35,7 +35,7 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
         s.queues.send_events([LifecycleMessage(run_id=head.run_id, name=name) for name in tell])
     if head.seed.invoker is not None:
         _answer_invoker(s, run, ending)
-    cleanup.remove_traces(s, [step for step in run.steps.values() if _may_leave_traces(step)])
+    cleanup.remove_traces(s, head.run_id, [step for step in run.steps.values() if _may_leave_traces(step)])
     rows = [row for row in head.seed.cancels if row != found_at]
     if rows:
         s.pauses.remove(rows)
@@ -56,7 +56,7 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
 
 
 def _is_open_wait(step: StepRecord) -> bool:
-    return step.plan.kind is StepKind.WAIT and step.status is StepStatus.WAITING
+    return step.plan.is_wait and step.status is StepStatus.WAITING
 
 
 def _may_leave_traces(step: StepRecord) -> bool:

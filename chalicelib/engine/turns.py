@@ -4,17 +4,18 @@ invocation, until the run waits, ends, or the invocation's time runs short (law 
 from __future__ import annotations
 
 from chalicelib.core import limits
-from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operations, Raised, Reply, Returned
-from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
+from chalicelib.core.calls import CallRequest, ErrorInfo, Operations, Raised, Reply, Returned
+from chalicelib.core.errors import Deferred, LeaseLost
+from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunStatus, wake_at_ms
-from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, completion_order, count, ended, progress_mark
-from chalicelib.engine import function_errors, looking_back, settle, waking
+from chalicelib.core.runs import Ending, Owner, Run, RunHead, RunStatus, wake_at_ms
+from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, ended, progress_mark
+from chalicelib.engine import answers, function_errors, leases, looking_back, places, settle, waking
 from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
-from chalicelib.engine.outcomes import gone_steps, killed, unexpected
+from chalicelib.engine.outcomes import asks_in_vain, gone_steps, killed, over_limits, unexpected
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.timing import came_early
 
@@ -27,7 +28,7 @@ def handle(s: Services, message: TurnMessage, delivery: Delivery) -> None:
     if came_early(s, message):
         return
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
-    head = _take_lease(s, message.run_id, owner, delivery)
+    head = leases.take(s, message.run_id, owner, delivery)
     if head is None:
         return
     with ids_logged(run_id=head.run_id, function_id=head.seed.fn_id, event_id=head.seed.event_id):
@@ -40,43 +41,8 @@ def _drive(s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadl
     except LeaseLost as error:
         raise Deferred(str(error), visible_in_s=limits.CLOCK_SKEW_MS // 1000) from error
     except Exception:
-        _give_back(s, head.run_id, owner)
+        leases.give_back(s, head.run_id, owner)
         raise
-
-
-def _give_back(s: Services, run_id: str, owner: Owner) -> None:
-    """After a fault: give the lease back if that is possible, so that the message can be tried again soon."""
-    try:
-        s.runs.release(run_id, owner, version=None, wake_at_ms=s.clock.now_ms())
-    except (InfrastructureError, LeaseLost):
-        logger.info("the lease could not be given back")
-
-
-def _take_lease(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> RunHead | None:
-    until_ms = delivery.deadline_ms + limits.CLOCK_SKEW_MS
-    while True:
-        now = s.clock.now_ms()
-        result, head = s.runs.take_lease(run_id, owner, until_ms=until_ms, now_ms=now)
-        match result:
-            case LeaseResult.TAKEN:
-                if head is not None and head.starts > 1:
-                    s.metrics.count(Metric.LEASE_TAKEOVERS)
-                return head
-            case LeaseResult.MISSING:
-                logger.warning("a turn for a run that is not there", extra={"run_id": run_id})
-                return None
-            case LeaseResult.ENDED:
-                if head is not None and not head.settled:
-                    settle.settle(s, run_id)
-                return None
-            case LeaseResult.OWN_MESSAGE:
-                # A second delivery of the only copy: it stays until the first one's lease has run out.
-                assert head is not None
-                remaining_s = max(1, (head.lease_until_ms - now) // 1000 + 1)
-                raise Deferred("this message's own turn may still be running", visible_in_s=remaining_s)
-            case LeaseResult.OTHER:
-                if s.runs.poke(run_id, now):
-                    return None
 
 
 class _Turn:
@@ -89,7 +55,11 @@ class _Turn:
         self._head = head
         self._version = head.version
         self._news_at_ms = head.news_at_ms
+        self._checkpointed = head.checkpointed
         self._deadline_ms = deadline_ms
+        # How often the function has been called in this turn, and how often only to be called again.
+        self._calls = 0
+        self._asked_again = 0
         self._run = self._load()
         self._starts = self._starts_without_progress()
 
@@ -115,13 +85,12 @@ class _Turn:
 
     def drive(self) -> None:
         """Go on until there is nothing more to do now."""
-        operator = Operator(self._s, self._run, self._owner)
         while True:
             waking.wake_due(self._s, self._run, self._now_ms())
             if self._over_limits():
                 return
             if self._may_call():
-                went_on = self._call(operator)
+                went_on = self._call()
                 if went_on is None:
                     return
                 if went_on:
@@ -134,7 +103,6 @@ class _Turn:
                 continue
             if self._suspend() or self._is_out_of_time():
                 return
-            operator = Operator(self._s, self._run, self._owner)
 
     def _may_call(self) -> bool:
         """Not while a step of this turn waits for its next attempt: calling would make the attempt now."""
@@ -143,14 +111,16 @@ class _Turn:
         return not any(
             step.status is StepStatus.RETRYING
             and not step.plan.planned
+            and not step.plan.is_request
             and step.wake_at_ms is not None
             and step.wake_at_ms > now
             and (key != FUNCTION_ENTRY or step.plan.after_steps == finished)
             for key, step in self._run.steps.items()
         )
 
-    def _call(self, operator: Operator) -> bool | None:
-        """Enter the function once. True: a step ended; False: nothing more to do now; None: the run has ended."""
+    def _call(self) -> bool | None:
+        """Enter the function once. True: it is to be entered again; False: nothing more to do now; None: the run has
+        ended, or another invocation goes on with it."""
         config = self._s.catalog.get(self._head.seed.fn_id)
         if self._starts > limits.MAX_STARTS_WITHOUT_PROGRESS + 1:
             self._end(RunStatus.FAILED, error=killed("the function's code outside of steps"))
@@ -165,58 +135,84 @@ class _Turn:
             event=self._run.event,
             steps=ended(self._run.steps),
             plan_only=plan_only,
-            stack=completion_order(self._run.steps),
-            has_planned=any(step.plan.planned for step in self._run.steps.values()),
+            stack=places.stack(self._s, self._run, config),
+            has_planned=any(step.plan.is_side_by_side for step in self._run.steps.values()),
             queue_item_id=self._owner.queue_item_id,
             deadline_ms=self._deadline_ms,
         )
         started_at_ms = self._s.clock.now_ms()
+        self._calls += 1
         reply = self._s.driver.call(request)
         if plan_only and isinstance(reply, Operations):
             self._starts = 1
-            failed = operator.fail_killed_steps(reply)
-            return operator.carry_out(reply, max_attempts) or failed
-        return self._answer(operator, reply, started_at_ms, max_attempts)
+            if self._operator().fail_killed_steps(reply):
+                return True
+        return self._answer(reply, started_at_ms, max_attempts, config)
 
-    def _answer(self, operator: Operator, reply: Reply, started_at_ms: int, max_attempts: int) -> bool | None:
+    def _operator(self) -> Operator:
+        return Operator(self._s, self._run, self._owner, deadline_ms=self._deadline_ms, is_first=self._calls == 1)
+
+    def _answer(
+        self, reply: Reply, started_at_ms: int, max_attempts: int, config: FunctionConfig | None
+    ) -> bool | None:
         match reply:
             case Returned():
-                self._end(
-                    RunStatus.COMPLETED,
-                    output=reply.output,
-                    size_bytes=reply.size_bytes,
-                    warnings=gone_steps(self._run, reply.unseen_steps),
-                )
+                self._complete(reply)
                 return None
             case Raised():
-                if function_errors.record(self._s, self._run, reply, started_at_ms, max_attempts):
-                    return False
-                self._end(RunStatus.FAILED, error=reply.error)
-                return None
+                return self._raised(reply, started_at_ms, max_attempts, config)
             case Operations():
-                unknown = [op for op in reply.ops if op.op is Opcode.STEP_NOT_FOUND]
-                if unknown or not reply.ops:
+                answer = answers.sort(reply)
+                if answer is None:
                     self._end(RunStatus.FAILED, error=unexpected(reply))
                     return None
-                went_on = operator.carry_out(reply, max_attempts)
+                operator = self._operator()
+                went_on = operator.carry_out(answer.steps, max_attempts)
                 if operator.conflict is not None:
                     self._end(RunStatus.FAILED, error=operator.conflict)
                     return None
-                return went_on
+                if operator.is_overtaken:
+                    return True
+                if answer.returned is not None:
+                    self._complete(answer.returned)
+                    return None
+                if answer.raised is not None:
+                    return self._raised(answer.raised, started_at_ms, max_attempts, config)
+                if operator.needs_time:
+                    self._hand_over()
+                    return None
+                if went_on or not answer.asks_again:
+                    self._asked_again = 0
+                    return went_on
+                return self._is_asked_again()
+
+    def _complete(self, reply: Returned) -> None:
+        warnings = gone_steps(self._run, reply.unseen_steps)
+        self._end(RunStatus.COMPLETED, output=reply.output, size_bytes=reply.size_bytes, warnings=warnings)
+
+    def _raised(
+        self, raised: Raised, started_at_ms: int, max_attempts: int, config: FunctionConfig | None
+    ) -> bool | None:
+        if config is not None and config.driver != "in_process" and self._has_ended():
+            return None  # Where it raised counts; its app may have recorded steps before.
+        if function_errors.record(self._s, self._run, raised, started_at_ms, max_attempts):
+            return False
+        self._end(RunStatus.FAILED, error=raised.error)
+        return None
+
+    def _is_asked_again(self) -> bool | None:
+        """Whether the function may be called once more, as it asked for."""
+        self._asked_again += 1
+        if self._asked_again <= limits.MAX_STARTS_WITHOUT_PROGRESS:
+            return True
+        self._end(RunStatus.FAILED, error=asks_in_vain(self._asked_again))
+        return None
 
     def _over_limits(self) -> bool:
-        used = count(self._run.steps)
-        if used.steps > limits.MAX_STEPS:
-            text = f"the run has more than {limits.MAX_STEPS:,} steps; split the work with ctx.step.invoke or events"
-        elif used.state_bytes > limits.MAX_RUN_STATE_BYTES:
-            text = (
-                f"the outputs of the run's steps have {used.state_bytes:,} bytes together; at most "
-                f"{limits.MAX_RUN_STATE_BYTES:,} are allowed: keep large data elsewhere and return references"
-            )
-        else:
-            return False
-        self._end(RunStatus.FAILED, error=ErrorInfo.of("LimitExceeded", text))
-        return True
+        error = over_limits(self._run)
+        if error is not None:
+            self._end(RunStatus.FAILED, error=error)
+        return error is not None
 
     def _has_ended(self) -> bool:
         """No step begins of a run that has ended (cancelled between two steps)."""
@@ -226,6 +222,11 @@ class _Turn:
         if head.ending is None:
             if head.owner != self._owner:
                 raise LeaseLost("another turn has taken the lease")
+            if head.checkpointed != self._checkpointed:
+                # The function's app has recorded steps while it was called.
+                self._checkpointed = head.checkpointed
+                self._asked_again = 0
+                self._run = self._load()
             return False
         if not head.settled:
             settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))

@@ -22,7 +22,7 @@ def wake_due(s: Services, run: Run, now_ms: int) -> None:
             stored = s.runs.complete(run.head.run_id, key, outcome)
             if stored.outcome is outcome:
                 _count(s, stored)
-            cleanup.remove_traces(s, [stored])
+            cleanup.remove_traces(s, run.head.run_id, [stored])
             run.steps[key] = stored
             logger.info(
                 "woke up" if step.plan.kind is StepKind.SLEEP else "timed out",
@@ -40,7 +40,7 @@ def is_due(step: StepRecord, now_ms: int) -> bool:
 
 
 def _count(s: Services, ended: StepRecord) -> None:
-    if ended.plan.kind is StepKind.WAIT:
+    if ended.plan.is_wait:
         s.metrics.count(Metric.WAITS_EXPIRED)
     else:
         metrics.step_ended(s, ended, is_ours=True)

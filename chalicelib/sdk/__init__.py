@@ -14,7 +14,7 @@ from chalicelib.sdk.event import Event
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
-from chalicelib.sdk.waiting import FirstEvent, WaitFor
+from chalicelib.sdk.waiting import FirstEvent, Signal, WaitFor
 
 __all__ = [
     "AsyncContext",
@@ -31,6 +31,7 @@ __all__ = [
     "OutputNotSerializable",
     "Registry",
     "RetryAfterError",
+    "Signal",
     "StepError",
     "TriggerCron",
     "TriggerEvent",

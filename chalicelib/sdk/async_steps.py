@@ -13,7 +13,7 @@ from chalicelib.sdk.function import Function
 from chalicelib.sdk.groups import Collector
 from chalicelib.sdk.requests import Duration
 from chalicelib.sdk.steps import Step
-from chalicelib.sdk.waiting import FirstEvent, WaitFor
+from chalicelib.sdk.waiting import FirstEvent, Signal, WaitFor
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -76,6 +76,21 @@ class AsyncStep:
     ) -> FirstEvent | None:
         """The first event to come of several, and which it is; None after `timeout`."""
         return self._step.wait_for_any(step_id, events, timeout=timeout, lookback=lookback)
+
+    async def wait_for_signal(
+        self,
+        step_id: str,
+        *,
+        signal: str,
+        timeout: Duration,
+        on_conflict: Literal["fail", "replace"] = "fail",
+    ) -> Signal | None:
+        """The signal, or None after `timeout`."""
+        return self._step.wait_for_signal(step_id, signal=signal, timeout=timeout, on_conflict=on_conflict)
+
+    async def send_signal(self, step_id: str, *, signal: str, data: object = None) -> str | None:
+        """Send a signal; the run that waited for it, if one did."""
+        return self._step.send_signal(step_id, signal=signal, data=data)
 
     async def send_event(self, step_id: str, events: Event | list[Event]) -> list[str]:
         """Send events, once; their ids."""

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chalicelib.core import limits
 from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operation
@@ -23,9 +23,13 @@ from chalicelib.sdk.failures import describe
 from chalicelib.sdk.lanes import Group, Lane, claim
 from chalicelib.sdk.running import RunningStep, StepKey, Suspended, is_inside_step
 
+T = TypeVar("T")
+
 OutgoingEvent = dict[str, Any]
 SendEvents = Callable[[str, str, list[OutgoingEvent]], list[str]]
 """Sends events for (run id, hashed step id); the same step's events get the same ids each time."""
+SendSignal = Callable[[str, str, str, Any], str | None]
+"""Sends a signal for (run id, hashed step id): its name and data; the run that waited for it, if one did."""
 
 _MAX_CONTEXT: Final = 50
 SWALLOWED: Final = (
@@ -45,7 +49,7 @@ class Recalled:
 class Execution:
     """The state of one entry. Belongs to one call and is used by its thread only."""
 
-    def __init__(self, request: CallRequest, send_events: SendEvents, clock: Clock) -> None:
+    def __init__(self, request: CallRequest, send_events: SendEvents, send_signal: SendSignal, clock: Clock) -> None:
         self.request = request
         self.clock = clock
         self.lane: Lane | None = None
@@ -56,6 +60,7 @@ class Execution:
         self.aborted: BaseException | None = None
         self.unseen: tuple[str, ...] = ()
         self._send_events = send_events
+        self._send_signal = send_signal
         self._counts: dict[str, int] = {}
         self._unasked = set(request.steps)
         self._running: RunningStep | None = None
@@ -111,8 +116,15 @@ class Execution:
 
     def send(self, key: StepKey, events: list[OutgoingEvent]) -> list[str]:
         """Send events for the step. What fails there and is no mistake of the user's leaves the function."""
+        return self._outside(key, lambda: self._send_events(self.request.run_id, key.id, events))
+
+    def send_signal(self, key: StepKey, signal: str, data: object) -> str | None:
+        """Send a signal for the step; the run that waited for it. What fails as above."""
+        return self._outside(key, lambda: self._send_signal(self.request.run_id, key.id, signal, data))
+
+    def _outside(self, key: StepKey, work: Callable[[], T]) -> T:
         try:
-            return self._send_events(self.request.run_id, key.id, events)
+            return work()
         except UserError:
             raise
         except BaseException as error:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from chalicelib.core import events as core_events
 from chalicelib.core import limits
-from chalicelib.core.calls import Awaited, InvokeOptions, Opcode, Operation, WaitOptions
+from chalicelib.core.calls import Awaited, InvokeOptions, Opcode, Operation, SignalOptions, WaitOptions
 from chalicelib.core.clock import from_datetime
 from chalicelib.core.durations import RUN, Lookback, format_duration, parse_duration
 from chalicelib.core.errors import InvalidDuration, InvalidEvent
+from chalicelib.core.signals import checked_name
 from chalicelib.sdk.errors import InvalidStepError
 from chalicelib.sdk.event import Event
 from chalicelib.sdk.execution import OutgoingEvent
@@ -77,6 +78,28 @@ def wait_for_any(events: Sequence[WaitFor], timeout: Duration, lookback: Duratio
         return replace(op, op=Opcode.WAIT_FOR_EVENT, wait=options)
 
     return build
+
+
+def wait_for_signal(signal: str, timeout: Duration, on_conflict: str) -> Build:
+    """Wait for a signal."""
+
+    def build(op: Operation) -> Operation:
+        if on_conflict not in ("fail", "replace"):
+            raise InvalidStepError(f"on_conflict must be 'fail' or 'replace', not {on_conflict!r}")
+        options = SignalOptions(
+            signal=checked_name(signal),
+            timeout_ms=_duration_ms(timeout, "timeout"),
+            replaces=on_conflict == "replace",
+        )
+        return replace(op, op=Opcode.WAIT_FOR_SIGNAL, signal=options)
+
+    return build
+
+
+def outgoing_signal(signal: object, data: object) -> tuple[str, object]:
+    """The signal to send, checked as the API checks it. Raises InvalidSignal or LimitExceeded."""
+    value, _ = to_json(data, "the signal's data", limits.MAX_STEP_OUTPUT_BYTES, root="data")
+    return checked_name(signal), value
 
 
 def _choices(events: object) -> tuple[Awaited, ...]:

@@ -14,7 +14,7 @@ from chalicelib.sdk.execution import Execution, Recalled
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.groups import Collector
 from chalicelib.sdk.requests import Duration
-from chalicelib.sdk.waiting import FirstEvent, WaitFor
+from chalicelib.sdk.waiting import FirstEvent, Signal, WaitFor
 
 T = TypeVar("T")
 T1 = TypeVar("T1")
@@ -90,6 +90,34 @@ class Step:
         """
         found = self._execution.ask(step_id, requests.wait_for_any(events, timeout, lookback))
         return None if found is None else FirstEvent(found["index"], Event.from_payload(found["event"]))
+
+    def wait_for_signal(
+        self,
+        step_id: str,
+        *,
+        signal: str,
+        timeout: Duration,
+        on_conflict: Literal["fail", "replace"] = "fail",
+    ) -> Signal | None:
+        """The signal of this name (512 characters at most), or None after `timeout`.
+
+        One run waits for a signal. While another one does, the step fails; with "replace" it takes that one's place,
+        whose step then fails.
+        """
+        found = self._execution.ask(step_id, requests.wait_for_signal(signal, timeout, on_conflict))
+        return None if found is None else Signal(found["signal"], found["data"])
+
+    def send_signal(self, step_id: str, *, signal: str, data: object = None) -> str | None:
+        """Send a signal with its data (JSON); the id of the run that waited for it, or None when none did."""
+        step = self._execution.begin(step_id, self._execution.send_signal)
+        if isinstance(step, Recalled):
+            run_id: str | None = step.output
+            return run_id
+        try:
+            result = self._execution.send_signal(step.key, *requests.outgoing_signal(signal, data))
+        except BaseException as error:
+            raise step.fail(error) from None
+        raise step.complete(result)
 
     def send_event(self, step_id: str, events: Event | list[Event]) -> list[str]:
         """Send events, once; their ids."""

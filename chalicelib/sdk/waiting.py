@@ -1,8 +1,9 @@
-"""Waiting for the first of several events: what is asked for, and what comes back."""
+"""Waiting: what is asked for, and what comes back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.sdk.event import Event
 
@@ -21,3 +22,11 @@ class FirstEvent:
 
     index: int
     event: Event
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A signal that came: its name, and what was sent with it."""
+
+    signal: str
+    data: Any

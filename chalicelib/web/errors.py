@@ -7,7 +7,8 @@ from typing import Any
 
 from chalice.app import Response
 
-from chalicelib.core.errors import InfrastructureError, NotFound, UserError
+from chalicelib.core.errors import InfrastructureError, NotFound, TooLarge, UserError
+from chalicelib.engine.endpoint_runs import StaleCheckpoint
 from chalicelib.engine.logs import logger
 
 
@@ -21,6 +22,10 @@ def answer_to(error: Exception, request: Any) -> Response:
     """The answer when a request ended with this error; what is inside us goes to the log alone."""
     if isinstance(error, NotFound):
         return problem(404, str(error))
+    if isinstance(error, StaleCheckpoint):
+        return problem(409, str(error))
+    if isinstance(error, TooLarge):
+        return problem(413, str(error))
     if isinstance(error, UserError):
         return problem(400, str(error))
     request_id = request.context.get("requestId", "unknown")

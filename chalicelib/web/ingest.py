@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from chalice.app import Response
 
+from chalicelib.core import ids
 from chalicelib.core.errors import InvalidEvent
 from chalicelib.engine import ingest
 from chalicelib.web.errors import problem
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 6 * 1024 * 1024
 
 
-def accept_events(p: Platform, key: str, raw: bytes, content_type: str) -> Response:
-    """Accept the events of a request; `{ids, status}`, or with an `error` and each refused event's own."""
+def accept_events(p: Platform, key: str, raw: bytes, content_type: str, seed: str | None = None) -> Response:
+    """Accept the events of a request; `{ids, status}`, or with an `error` and each refused event's own. `seed` is the
+    header that a client sends again with the request."""
     if p.keyring is not None and not p.keyring.accepts_event_key(key):
         return problem(401, "this event key is not known")
     if len(raw) > MAX_BODY_BYTES:
         return problem(
             413, f"the body has {len(raw):,} bytes; at most {MAX_BODY_BYTES:,} are allowed: send less at once"
         )
-    accepted = ingest.accept(p.services, p.reception, parse_body(raw, content_type))
+    accepted = ingest.accept(p.services, p.reception, parse_body(raw, content_type), ids.EventSeed.read(seed))
     body: dict[str, Any] = {"ids": list(accepted.ids), "status": 200}
     if accepted.fault is not None:
         return problem(503, accepted.fault, ids=body["ids"])

@@ -23,6 +23,7 @@ _ERRORS = {
     413: "The request is too large.",
     415: "The content type is not one of those above.",
     500: "Our mistake; the log has it under the request id in the error.",
+    501: "Stepwell does not offer this; the error says what it offers instead.",
     503: "AWS did not answer as it should; the same request can be sent again.",
 }
 _PATH_PARAMETERS = {
@@ -31,6 +32,7 @@ _PATH_PARAMETERS = {
     "run_id": "The id of a run.",
     "function_id": "The id of a function.",
     "app_id": "The id of an app.",
+    "cancellation_id": "The id of a bulk cancellation.",
     "letter_id": "The id of a dead letter, as the list of them tells.",
 }
 _ABOUT = """Durable functions: send events, and look at what they caused.
@@ -65,11 +67,12 @@ def document() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     answers = {load_model(name) for route in ROUTES for name in (route.answer, route.refusal)} | {models.Error}
+    answers |= {load_model(model) for route in ROUTES for _, model, _ in route.others}
     ordered = sorted(answers, key=lambda model: str(model.__name__))
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
-    taken: list[Any] = [load_model(route.body) for route in ROUTES if route.body is not None]
-    bodies: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in [IncomingEvent, *taken]]
-    _, found = models_json_schema([*wanted, *bodies], ref_template=_REF)
+    bodies: set[Any] = {load_model(route.body) for route in ROUTES if route.body is not None}
+    wanted += [(model, "validation") for model in sorted(bodies | {IncomingEvent}, key=lambda model: str(model))]
+    _, found = models_json_schema(wanted, ref_template=_REF)
     schemas: dict[str, Any] = _open(found["$defs"])
     return schemas
 
@@ -116,7 +119,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses = {"200": {"description": route.summary, "content": _json(route.answer)}}
+    responses = {} if 501 in route.errors else {"200": {"description": route.summary, "content": _json(route.answer)}}
+    for code, model, about in route.others:
+        responses[code] = {"description": about, "content": _json(model)}
     asks = route.path not in ("/health", "/dev")
     for status in sorted({*route.errors, *({401} if asks else ()), 500, 503}):
         model = route.refusal if status in (400, 503) else "Error"

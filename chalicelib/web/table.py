@@ -26,6 +26,9 @@ class Route:
     # The model of a JSON body; without one, a body is an event or a list of them. And that of a refusal.
     body: str | None = None
     refusal: str = "Error"
+    takes_request: bool = False
+    # Other answers than 200 that are no errors: status, model, and what it means.
+    others: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -35,6 +38,14 @@ class Route:
     def tag(self) -> str:
         return self.view.partition(".")[0].replace("_", " ")
 
+
+_ELSEWHERE = (
+    ("302", "Elsewhere", "The answer is too large for here: it lies where `Location` says, for five minutes."),
+)
+_RESULT = (
+    ("202", "RunResultLater", "The run has not ended yet: ask again."),
+    ("default", "RunResult", "What the app answered: its status, headers and body."),
+)
 
 ROUTES = (
     Route("GET", "/", "about.index", "What there is", "Index"),
@@ -73,6 +84,110 @@ ROUTES = (
         "runs.timeline",
         "Every attempt, wait, resume and cancellation of a run",
         "Timeline",
+        errors=(404,),
+    ),
+    Route("GET", "/v1/runs/{run_id}/jobs", "runs.jobs", "What is queued for a run", "Jobs", errors=(404,)),
+    Route(
+        "GET",
+        "/v0/runs/{run_id}/actions",
+        "sdk_state.actions",
+        "The ended steps of a run, as SDKs read them",
+        "Actions",
+        errors=(404, 413),
+        takes_request=True,
+        others=_ELSEWHERE,
+    ),
+    Route(
+        "GET",
+        "/v0/runs/{run_id}/batch",
+        "sdk_state.batch",
+        "The events that started a run, as SDKs read them",
+        "Batch",
+        errors=(404, 413),
+        takes_request=True,
+        others=_ELSEWHERE,
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint",
+        "endpoint_runs.begin",
+        "An app begins a run within a request to it",
+        "BegunAnswer",
+        errors=(400, 409, 413, 415),
+        body="NewRunRequest",
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint/{run_id}/steps",
+        "endpoint_runs.steps",
+        "What an app has done of a run that it began",
+        "TakenAnswer",
+        errors=(400, 404, 409, 413, 415),
+        body="RunStepsRequest",
+    ),
+    Route(
+        "GET",
+        "/v1/checkpoint/{run_id}/output",
+        "endpoint_runs.output",
+        "The result of a run that an app began",
+        "RunResult",
+        "ResultQuery",
+        (400, 404, 409, 500),
+        is_open=True,
+        others=_RESULT,
+    ),
+    Route(
+        "GET",
+        "/v1/http/runs/{run_id}/output",
+        "endpoint_runs.result",
+        "The result of a run that an app began",
+        "RunResult",
+        "ResultQuery",
+        (400, 404, 409, 500),
+        is_open=True,
+        others=_RESULT,
+    ),
+    *(
+        Route(method, f"/v1/realtime/{path}", f"realtime.{view}", "Not offered", "Error", errors=(415, 501))
+        for method, path, view in (
+            ("POST", "publish", "publish"),
+            ("POST", "publish/tee", "tee"),
+            ("POST", "token", "token"),
+            ("GET", "sse", "subscribe"),
+        )
+    ),
+    Route(
+        "GET",
+        "/v1/cancellations",
+        "cancellations.show_all",
+        "Bulk cancellations, newest first",
+        "Cancellations",
+        "PageQuery",
+        (400,),
+    ),
+    Route(
+        "POST",
+        "/v1/cancellations",
+        "cancellations.create",
+        "Cancel many runs of a function",
+        "CancellationAnswer",
+        errors=(400, 404, 413, 415),
+        body="CancellationRequest",
+    ),
+    Route(
+        "GET",
+        "/v1/cancellations/{cancellation_id}",
+        "cancellations.show",
+        "One bulk cancellation, and how far it has come",
+        "CancellationAnswer",
+        errors=(404,),
+    ),
+    Route(
+        "DELETE",
+        "/v1/cancellations/{cancellation_id}",
+        "cancellations.stop",
+        "Stop a bulk cancellation",
+        "CancellationAnswer",
         errors=(404,),
     ),
     Route("GET", "/v1/functions", "functions.show_all", "The functions of this deployment", "Functions"),
@@ -147,5 +262,23 @@ ROUTES = (
         "DeadLetterAnswer",
         "QueueQuery",
         (400, 404),
+    ),
+    Route(
+        "POST",
+        "/v1/signals",
+        "signals.send",
+        "Send a signal to the run that waits for it",
+        "SignalAnswer",
+        errors=(400, 404, 413, 415),
+        body="SignalRequest",
+    ),
+    Route(
+        "POST",
+        "/v1/checkpoint/{run_id}/async",
+        "calls.checkpoint",
+        "Steps that an app has ended while it is called",
+        "CheckpointAnswer",
+        errors=(400, 404, 409, 413, 415),
+        body="CheckpointRequest",
     ),
 )

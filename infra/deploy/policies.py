@@ -19,6 +19,7 @@ MAX_CHARS: Final = 10_240
 _GET, _QUERY, _SCAN = "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"
 _GET_MANY, _CHECK = "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"
 _PUT, _UPDATE, _DELETE = "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"
+_DELETE_ONE = "dynamodb:DeleteItem"
 _SEND, _LOOK = "sqs:SendMessage", "sqs:GetQueueAttributes"
 _TAKE = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
 
@@ -98,10 +99,11 @@ def _api(w: _Writer) -> list[Statement]:
     """Reads everything, takes events in, cancels runs, and handles dead letters."""
     return [
         w.allow("Look", ("dynamodb:DescribeTable",), "RunsTable", "PausesTable"),
-        w.allow("Events", (_GET, _QUERY), "EventsTable"),
-        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE), "RunsTable"),
+        # Written, and runs' steps and waits with them, for runs that apps begin within a request.
+        w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
+        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.indexes("by_function", "open"),
-        w.allow("Pauses", (_GET_MANY, _QUERY, _SCAN, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_GET, _QUERY, _DELETE), "TimersTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
@@ -119,7 +121,7 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.allow("Send", (_SEND,), "WorkQueue", "EventsDeadQueue"),
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
-        w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_DELETE,), "TimersTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
@@ -134,7 +136,7 @@ def _on_work(w: _Writer) -> list[Statement]:
         # Looking back, and that an event was taken.
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
-        w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
         # Calls to apps are signed.

@@ -122,6 +122,18 @@ def problems(world: World, *, open_runs: int = 0) -> list[str]:
         found.append(f"{len(unsettled)} runs are not settled, {open_runs} expected: {states}")
     found += [f"run {key} holds a lease at rest" for key in unsettled if runs[key].head.owner is not None]
     found += _lifecycle(world, runs)
+    return found + _cancellations(world, runs)
+
+
+def _cancellations(world: World, runs: dict[str, Run]) -> list[str]:
+    """Each bulk cancellation has come to its end, and has counted each run that it cancelled once."""
+    states = world.platform.services.cancellations.page(before=None, limit=100)
+    causes = [run.head.ending.cause for run in runs.values() if run.head.ending is not None]
+    found = []
+    for state in states:
+        cancelled = sum(cause is not None and cause.id == state.cancellation.id for cause in causes)
+        if not state.is_over or state.progress.cancelled != cancelled:
+            found.append(f"a bulk cancellation that cancelled {cancelled} runs stands at {state.progress}")
     return found
 
 

@@ -353,6 +353,15 @@ def _api_cancel(world: World) -> None:
     world.cancel_run("cancellable")
 
 
+def _bulk_cancel(world: World) -> None:
+    """Of five runs, those whose event fulfils the condition, page by page, and in a second look."""
+    world.send([{"name": "t/crowd", "data": {**USER, "n": n}} for n in range(5)])
+    world.advance("10s")
+    world.cancel_in_bulk("in-a-crowd", "event.data.n < 4")
+    world.advance("5m")
+    world.send("t/answer", USER)
+
+
 def _same_id(world: World) -> None:
     world.send("t/steps", USER, id="only-once")
     world.send("t/steps", USER, id="only-once")
@@ -420,6 +429,7 @@ _ALL = (
     Scenario("cancel between steps", (between,), _send("t/between"), inert=frozenset({"stopped-in"}), ends=_CANCELLED),
     Scenario("cancel overtakes", (cancellable,), _overtaking, ends=_CANCELLED),
     Scenario("cancel by api", (cancellable,), _api_cancel, ends=_CANCELLED),
+    Scenario("cancelled in bulk", (in_a_crowd,), _bulk_cancel, ends=("Cancelled",) * 4 + ("Completed",)),
     Scenario("step retried", (flaky_step,), _send("t/flaky", then="30m")),
     Scenario("step failed, caught", (caught,), _send("t/caught")),
     Scenario("function retried", (flaky_function,), _send("t/flaky-function", then="30m")),

@@ -23,7 +23,7 @@ from chalicelib.core.errors import NotFound
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import apps, collect, dead_letters, ingest, process_event, query, tick
+from chalicelib.engine import apps, cancellations, collect, dead_letters, ingest, process_event, query, tick
 from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.metrics import Collected
@@ -253,6 +253,23 @@ class World:
 
         while not self.invoke(remove):
             pass
+
+    def cancel_in_bulk(self, fn_id: str, if_exp: str | None) -> None:
+        """The API's cancellation of all runs of a function until now. A client that got no answer asks again."""
+
+        def create(p: Platform) -> None:
+            cancellations.create(
+                p.services,
+                app_id="",
+                function_id=fn_id,
+                started_after_ms=None,
+                started_before_ms=p.clock.now_ms(),
+                if_exp=if_exp,
+            )
+
+        while not self.invoke(create):
+            self._advance_ms(limits.MINUTE_MS)
+        self.settle()
 
     def collect(self) -> None:
         """What runs every five minutes."""

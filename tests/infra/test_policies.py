@@ -167,6 +167,25 @@ def cancellations(aws: Deployed) -> None:
     aws.drain()
 
 
+def in_bulk(aws: Deployed) -> None:
+    """Runs that are cancelled at once, of which one waits, one sleeps for long, and one's event is large."""
+    for name in ("demo/wait", "demo/start", "demo/child"):
+        aws.send(name, text=LARGE)
+    aws.drain()
+    aws.pass_time("1m")
+    before = aws.kit.now.isoformat()
+    for function_id in ("waiter", "everything", "child"):
+        body = {"function_id": function_id, "started_before": before, "if": "size(event.data.text) > 0"}
+        status, created = aws.ask("POST", "/v1/cancellations", body)
+        assert status == 200, created
+    aws.drain()
+    aws.pass_time("2m")
+    _, listed = aws.ask("GET", "/v1/cancellations")
+    assert [row["status"] for row in listed["data"]] == ["Completed"] * 3
+    assert sum(row["cancelled"] for row in listed["data"]) >= 3
+    assert aws.ask("DELETE", f"/v1/cancellations/{listed['data'][0]['id']}")[0] == 200
+
+
 def sweeps(aws: Deployed) -> None:
     """Runs and pauses that were forgotten, and a schedule."""
     for data in ({}, {"text": LARGE}):
@@ -239,7 +258,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
             bus: Any = botocore.session.get_session().create_client("events")
             bus.create_event_bus(Name="stepwell-test")
             aws = Deployed(kit, patch)
-            for story in (signing, a_full_life, looking_back, failures, cancellations, sweeps, looking):
+            for story in (signing, a_full_life, looking_back, failures, cancellations, in_bulk, sweeps, looking):
                 story(aws)
         yield found
 

@@ -2,8 +2,19 @@
 
 from chalicelib.core.registrations import Registration
 from chalicelib.web.models.apps import AppAddress, AppAnswer, Apps, Dev, NotRegistered, Registered, SyncedAnswer
-from chalicelib.web.models.common import Error, Health, Index, OpenApi
+from chalicelib.web.models.calls import CheckpointAnswer, CheckpointRequest
+from chalicelib.web.models.cancellations import CancellationAnswer, CancellationRequest, Cancellations
+from chalicelib.web.models.common import Elsewhere, Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
+from chalicelib.web.models.endpoint_runs import (
+    BegunAnswer,
+    NewRunRequest,
+    ResultQuery,
+    RunResult,
+    RunResultLater,
+    RunStepsRequest,
+    TakenAnswer,
+)
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
 from chalicelib.web.models.functions import FunctionAnswer, Functions
 from chalicelib.web.models.operations import BacklogAnswer, Pauses
@@ -17,19 +28,30 @@ from chalicelib.web.models.parameters import (
     QueueQuery,
     RunsQuery,
 )
-from chalicelib.web.models.runs import RunAnswer, Runs, Timeline
+from chalicelib.web.models.runs import Jobs, RunAnswer, Runs, Timeline
+from chalicelib.web.models.sdk_state import Actions, Batch
+from chalicelib.web.models.signals import SignalAnswer, SignalRequest
 
 __all__ = [
     "Accepted",
+    "Actions",
     "AppAddress",
     "AppAnswer",
     "Apps",
     "BacklogAnswer",
+    "Batch",
+    "BegunAnswer",
+    "CancellationAnswer",
+    "CancellationRequest",
+    "Cancellations",
+    "CheckpointAnswer",
+    "CheckpointRequest",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
     "Dev",
     "EffectsQuery",
+    "Elsewhere",
     "Error",
     "EventAnswer",
     "EventRuns",
@@ -39,6 +61,8 @@ __all__ = [
     "Functions",
     "Health",
     "Index",
+    "Jobs",
+    "NewRunRequest",
     "NotAccepted",
     "NotRegistered",
     "OpenApi",
@@ -50,9 +74,16 @@ __all__ = [
     "RedrivenAnswer",
     "Registered",
     "Registration",
+    "ResultQuery",
     "RunAnswer",
+    "RunResult",
+    "RunResultLater",
+    "RunStepsRequest",
     "Runs",
     "RunsQuery",
+    "SignalAnswer",
+    "SignalRequest",
     "SyncedAnswer",
+    "TakenAnswer",
     "Timeline",
 ]

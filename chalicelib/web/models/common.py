@@ -17,6 +17,7 @@ class Shape(BaseModel):
 
 class Metadata(Shape):
     fetched_at: Time = Field(description="When this was read.")
+    cached_until: Time | None = Field(default=None, description="Always null: nothing is answered from a cache.")
 
 
 class PageMetadata(Metadata):
@@ -26,6 +27,10 @@ class PageMetadata(Metadata):
 class Error(Shape):
     error: str = Field(description="What is wrong and, where we know it, what would be right.")
     status: int = Field(description="The HTTP status.")
+
+
+class Elsewhere(Shape):
+    url: str = Field(description="Where the answer lies; the `Location` header says the same.")
 
 
 class Index(Shape):

@@ -17,7 +17,15 @@ class DeadLetter(Shape):
     id: str
     queue: Queue = Field(description="The queue that it came from.")
     kind: Literal[
-        "event", "lifecycle", "look_back", "match_page", "eventbridge", "turn", "planned_step", "unreadable"
+        "cancellation",
+        "event",
+        "lifecycle",
+        "look_back",
+        "match_page",
+        "eventbridge",
+        "turn",
+        "planned_step",
+        "unreadable",
     ] = Field(
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "

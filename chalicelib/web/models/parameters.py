@@ -33,14 +33,15 @@ def _limit(value: object) -> int:
     return int(str(value))
 
 
-def _moment(value: str) -> int:
+def moment(value: str) -> int:
+    """Milliseconds since the epoch. Raises ValueError that says what would be right."""
     try:
-        moment = from_iso(value)
+        found = from_iso(value)
     except (ValueError, OverflowError):
         raise ValueError("must be a time such as 2026-11-24T09:00:00Z") from None
-    if moment < 0:
+    if found < 0:
         raise ValueError("must lie after 1970")
-    return moment
+    return found
 
 
 def _status(value: str) -> RunStatus:
@@ -63,7 +64,7 @@ def _schema(**schema: Any) -> WithJsonSchema:
 
 Text = Annotated[str, BeforeValidator(_text), _schema(type="string", maxLength=_MAX_CHARS)]
 Limit = Annotated[int, BeforeValidator(_limit), _schema(type="integer", minimum=1, maximum=limits.MAX_PAGE)]
-Moment = Annotated[int, BeforeValidator(_moment), _schema(type="string", format="date-time")]
+Moment = Annotated[int, BeforeValidator(moment), _schema(type="string", format="date-time")]
 Status = Annotated[RunStatus, BeforeValidator(_status), _schema(type="string", enum=[one.value for one in RunStatus])]
 Source = Annotated[SourceQueue, BeforeValidator(_queue), _schema(type="string", enum=list(_SOURCES))]
 Cursor = Annotated[str, _schema(type="string", maxLength=_MAX_CURSOR_CHARS)]

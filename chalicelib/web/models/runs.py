@@ -34,6 +34,23 @@ class RunAnswer(Shape):
     metadata: Metadata
 
 
+class Job(Shape):
+    at: Time = Field(description="When it is due, or since when it is being done.")
+    position: int = Field(description="Its place among the run's jobs, by time, from 0.")
+    kind: Literal["start", "edge", "sleep", "pause"] = Field(
+        description="`start`: the run has not begun; `edge`: the function or a step is entered; `sleep`: a sleep ends; "
+        "`pause`: a wait or an invocation times out."
+    )
+    attempt: int = Field(description="Which attempt it is, from 0.")
+    step: str | None = Field(default=None, description="The step's name.")
+    step_id: str | None = Field(default=None, description="The step's memo key.")
+
+
+class Jobs(Shape):
+    data: list[Job]
+    metadata: Metadata
+
+
 class EventRef(Shape):
     id: str
     name: str
@@ -98,6 +115,8 @@ class TimelineEntry(Shape):
     until: Time | None = Field(default=None, description="When a sleep or a wait ends.")
     function_id: str | None = Field(default=None, description="The invoked function.")
     run_id: str | None = Field(default=None, description="The invoked run.")
+    signal: str | None = Field(default=None, description="The signal that a step waits for.")
+    request: str | None = Field(default=None, description="The request that is made for a step, without its query.")
     attempt: int | None = None
     attempts: int | None = None
     started_at: Time | None = None

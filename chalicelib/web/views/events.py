@@ -14,8 +14,11 @@ from chalicelib.wiring import Platform
 
 
 def send(p: Platform, key: str, request: Request) -> Response:
-    content_type = request.headers.get("content-type", "application/json")
-    return accept_events(p, key, request.raw_body, content_type)
+    """With the header `x-inngest-event-id-seed: <milliseconds>,<base64 of 10 bytes>`, a request that is sent again
+    yields the same ids, and its events happen once."""
+    headers = request.headers
+    content_type = headers.get("content-type", "application/json")
+    return accept_events(p, key, request.raw_body, content_type, headers.get("x-inngest-event-id-seed"))
 
 
 def show_all(p: Platform, params: EventsQuery) -> dict[str, Any]:

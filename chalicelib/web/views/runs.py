@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.core.jobs import jobs as queued
 from chalicelib.engine import query
 from chalicelib.web.models import RunsQuery
 from chalicelib.web.views.wrapping import wrap, wrap_page
@@ -33,3 +34,8 @@ def cancel(p: Platform, run_id: str) -> dict[str, Any]:
 
 def timeline(p: Platform, run_id: str) -> dict[str, Any]:
     return wrap(p, query.run_timeline(p.services, run_id))
+
+
+def jobs(p: Platform, run_id: str) -> dict[str, Any]:
+    """Told from what the run waits for, in the order of time; a run that has ended has none."""
+    return wrap(p, queued(query.load_run(p.services, run_id)))

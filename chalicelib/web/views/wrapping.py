@@ -10,7 +10,7 @@ from chalicelib.wiring import Platform
 
 
 def wrap(p: Platform, data: Any, **metadata: Any) -> dict[str, Any]:
-    return {"data": data, "metadata": {"fetched_at": to_iso(p.clock.now_ms()), **metadata}}
+    return {"data": data, "metadata": {"fetched_at": to_iso(p.clock.now_ms()), "cached_until": None, **metadata}}
 
 
 def wrap_page(p: Platform, page: Page, **metadata: Any) -> dict[str, Any]:

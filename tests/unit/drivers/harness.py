@@ -60,18 +60,27 @@ class Harness:
     memos: dict[str, Memo] = field(default_factory=dict)
     asked: list[Operation] = field(default_factory=list)
     sent: list[tuple[str, str, list[OutgoingEvent]]] = field(default_factory=list)
+    signals: list[tuple[str, str, str, Any]] = field(default_factory=list)
+    # The run that waits for the signals that are sent.
+    signalled: str | None = None
     attempt: int = 0
     send_error: BaseException | None = None
     clock: FixedClock = field(default_factory=FixedClock)
 
     def __post_init__(self) -> None:
-        self.driver = InProcessDriver(Registry([durable(self.handler)]), self._send, self.clock)
+        self.driver = InProcessDriver(Registry([durable(self.handler)]), self._send, self._send_signal, self.clock)
 
     def _send(self, run: str, step: str, events: list[OutgoingEvent]) -> list[str]:
         if self.send_error is not None:
             raise self.send_error
         self.sent.append((run, step, events))
         return [f"{step[:6]}-{index}" for index in range(len(events))]
+
+    def _send_signal(self, run: str, step: str, signal: str, data: Any) -> str | None:
+        if self.send_error is not None:
+            raise self.send_error
+        self.signals.append((run, step, signal, data))
+        return self.signalled
 
     def call(self, target: str | None = None, *, plan_only: bool = False, fn_id: str = "fn") -> Reply:
         """Enter the function once."""

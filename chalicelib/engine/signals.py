@@ -1,0 +1,108 @@
+"""Signals: who waits for one, and how it comes to them. The step's record decides, in one conditional write; the row of
+the signal only says where to look. Whoever finds a row whose step has ended sends the run a turn, since whoever ended
+it may have died before doing so, and only then removes the row or takes its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.errors import InfrastructureError, LeaseLost
+from chalicelib.core.messages import TurnMessage
+from chalicelib.core.metrics import Metric
+from chalicelib.core.signals import SignalWait, arrival, checked_name, is_repeated, replaced, taken, timed_out
+from chalicelib.core.steps import StepOutcome, StepRecord
+from chalicelib.engine import cleanup, metrics
+from chalicelib.engine.recording import Recorder
+from chalicelib.engine.services import Services, logger
+
+_TRIES = 10
+
+
+def send(s: Services, signal: object, data: Any, sender: str | None = None) -> str | None:
+    """Hand the signal to the run that waits for it; its id, or None when none waits. Sent again by the same sender
+    because its answer was lost, it finds the run that it has resumed, as long as that has not been told.
+
+    `sender` names the step that sends, if one does. Raises InvalidSignal and LimitExceeded.
+    """
+    name, now = checked_name(signal), s.clock.now_ms()
+    outcome = arrival(name, data, now, sender)
+    wait = s.signals.holder(name)
+    if wait is None:
+        return None
+    if wait.until_ms < now:
+        # Its turn is on the way, or its run has ended.
+        s.queues.send_work(TurnMessage(run_id=wait.run_id))
+        return None
+    stored = _complete(s, wait, outcome)
+    is_ours = stored is not None and stored.outcome is outcome
+    if is_ours:
+        s.metrics.count(Metric.WAITS_MATCHED)
+        logger.info("resumed by a signal", extra={"run_id": wait.run_id, "function_id": wait.fn_id, "signal": name})
+    _tell(s, wait, stored)
+    s.signals.remove(name, wait.run_id, wait.step_id)
+    return wait.run_id if stored is not None and (is_ours or is_repeated(stored.outcome, outcome)) else None
+
+
+def step_sender(s: Services, run_id: str, step_id: str, signal: str, data: Any) -> str | None:
+    """What `ctx.step.send_signal` calls."""
+    return send(s, signal, data, sender=f"{run_id}#{step_id}")
+
+
+def register(r: Recorder, step: StepRecord, wanted: SignalWait, *, replaces: bool) -> ErrorInfo | None:
+    """Register a wait for a signal; why that cannot be, if somebody else waits for it and is not to be replaced."""
+    ours = r.stamped(step)
+    holder: SignalWait | None = None
+    for _ in range(_TRIES):
+        found = r.s.signals.register(r.owner, ours, wanted, r.s.clock.now_ms(), after=holder)
+        if isinstance(found, StepRecord):
+            r.run.steps[step.id] = found
+            if found is ours:
+                r.s.metrics.count(Metric.WAITS_OPENED)
+            return None
+        if not _make_room(r.s, found, wanted, replaces=replaces):
+            return taken(found)
+        holder = found
+    raise InfrastructureError(
+        f"who waits for the signal {wanted.signal!r} changed {_TRIES} times while it was registered"
+    )
+
+
+def _make_room(s: Services, holder: SignalWait, wanted: SignalWait, *, replaces: bool) -> bool:
+    """Whether the holder's wait has ended, or ends by this."""
+    now = s.clock.now_ms()
+    if holder.until_ms < now:
+        stored = _complete(s, holder, timed_out(now))
+    elif replaces:
+        stored = _complete(s, holder, replaced(wanted.signal, wanted.run_id, now))
+    else:
+        head, stored = s.runs.head(holder.run_id), s.runs.get_step(holder.run_id, holder.step_id)
+        is_open = head is not None and head.ending is None
+        if is_open and stored is not None and not stored.status.is_final:
+            return False
+    _tell(s, holder, stored)
+    return True
+
+
+def _complete(s: Services, wait: SignalWait, outcome: StepOutcome) -> StepRecord | None:
+    """End the wait; the step as it is recorded, or None when its run has ended."""
+    head = s.runs.head(wait.run_id)
+    if head is None or head.ending is not None:
+        return None
+    try:
+        stored = s.runs.complete(wait.run_id, wait.step_id, outcome)
+    except LeaseLost:
+        return None  # The run was deleted.
+    if stored.outcome is outcome:
+        if outcome.error is not None:
+            metrics.step_ended(s, stored, is_ours=True)
+        elif outcome.output is None:
+            s.metrics.count(Metric.WAITS_EXPIRED)
+    return stored
+
+
+def _tell(s: Services, wait: SignalWait, stored: StepRecord | None) -> None:
+    """A turn for the run whose wait has ended."""
+    if stored is not None:
+        s.queues.send_work(TurnMessage(run_id=wait.run_id))
+        cleanup.remove_timer(s, stored)
