@@ -45,10 +45,12 @@ class GatewayFault:
 
 def shown(options: GatewayOptions) -> str:
     """The request as it may be shown: keys are in headers, in the query and before the host."""
-    parts = urlsplit(options.url)
-    host = parts.hostname or ""
-    port = "" if parts.port is None else f":{parts.port}"
-    return f"{options.method} {parts.scheme}://{host}{port}{parts.path}"[:500]
+    try:
+        parts = urlsplit(options.url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        return f"{options.method} (what is no URL)"
+    return f"{options.method} {parts.scheme}://{parts.hostname or ''}{port}{parts.path}"[:500]
 
 
 def problem_with(options: GatewayOptions) -> str | None:
@@ -129,7 +131,7 @@ def _secret_free(op: Operation, text: str) -> str:
     """A server may repeat what it was sent: what carries keys is not shown again."""
     assert op.gateway is not None
     carried = [value for name, value in op.gateway.headers.items() if name.lower() not in _NO_SECRETS]
-    carried += [value for _, value in parse_qsl(urlsplit(op.gateway.url).query)]
+    carried += [value for _, value in parse_qsl(op.gateway.url.partition("?")[2])]
     for value in carried:
         for secret in (value, value.rpartition(" ")[2]):
             if len(secret) >= 8:

@@ -20,6 +20,8 @@ from chalicelib.engine.outcomes import finished_step, same_end
 from chalicelib.engine.services import Services, logger
 
 _ENDED = (Opcode.STEP_RUN, Opcode.STEP_FAILED)
+# Of what began in one millisecond, these stand before what the turn records of its answer.
+_BEFORE = 1_000_000_000
 
 
 class InvalidCheckpoint(UserError):
@@ -49,9 +51,9 @@ def record(s: Services, run_id: str, queue_item_id: str, reply: Operations) -> N
     head = s.runs.checkpoint(run_id, Owner.named(queue_item_id), len(reply.ops))
     if head is None:
         raise StaleCheckpoint(f"the call of run {run_id} that this checkpoint belongs to is over; stop it")
+    first = head.checkpointed - len(reply.ops) - _BEFORE
     for number, op in enumerate(reply.ops):
-        # Behind whatever the turn has recorded before: it waits for this call.
-        _put(s, head, op, head.checkpointed - len(reply.ops) + number)
+        _put(s, head, op, first + number)
 
 
 def _put(s: Services, head: RunHead, op: Operation, nth: int) -> None:
