@@ -39,7 +39,7 @@ def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Respons
         arguments: dict[str, Any] = {name: unquote(value) for name, value in captured.items()}
         if route.parameters is not None:
             arguments["params"] = load_model(route.parameters).read(request.query_params or {})
-        if route.takes_body:
+        if route.takes_body or route.takes_any_type:
             arguments["request"] = request
         view, p = load_view(route), platform()
         with p.invocation():

@@ -112,7 +112,8 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses = {"200": {"description": route.summary, "content": _json(route.answer)}}
+    content_type = getattr(load_model(route.answer), "content_type", "application/json")
+    responses = {"200": {"description": route.summary, "content": {content_type: {"schema": _ref(route.answer)}}}}
     asks = route.path not in ("/health", "/dev")
     for status in sorted({*route.errors, *({401} if asks else ()), 500, 503}):
         model = route.refusal if status in (400, 503) else "Error"

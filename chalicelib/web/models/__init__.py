@@ -2,7 +2,7 @@
 
 from chalicelib.core.registrations import Registration
 from chalicelib.web.models.apps import AppAddress, AppAnswer, Apps, Dev, NotRegistered, Registered, SyncedAnswer
-from chalicelib.web.models.common import Error, Health, Index, OpenApi
+from chalicelib.web.models.common import ConnectRefusal, Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
 from chalicelib.web.models.functions import FunctionAnswer, Functions
@@ -25,6 +25,7 @@ __all__ = [
     "AppAnswer",
     "Apps",
     "BacklogAnswer",
+    "ConnectRefusal",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",
