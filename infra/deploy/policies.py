@@ -19,8 +19,11 @@ MAX_CHARS: Final = 10_240
 _GET, _QUERY, _SCAN = "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"
 _GET_MANY, _CHECK = "dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"
 _PUT, _UPDATE, _DELETE = "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem"
+_DELETE_ONE = "dynamodb:DeleteItem"
 _SEND, _LOOK = "sqs:SendMessage", "sqs:GetQueueAttributes"
 _TAKE = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
+# Which functions there are: every handler reads them, the API alone writes them.
+_CATALOG = (_GET, _QUERY)
 
 Statement = dict[str, Any]
 
@@ -71,13 +74,18 @@ class _Writer:
         return [_allow("Keys", ("ssm:GetParameters",), parameters), decrypt]
 
 
-def policies(outputs: Mapping[str, str], user_policy: Mapping[str, Any]) -> dict[str, Policy]:
-    """The policy document of each function, by chalice's name of it. Raises PolicyError."""
+def policies(
+    outputs: Mapping[str, str], user_policy: Mapping[str, Any], lambda_apps: Sequence[str] = ()
+) -> dict[str, Policy]:
+    """The policy document of each function, by chalice's name of it. `lambda_apps` are ARNs of the functions that may
+    be called as apps. Raises PolicyError."""
     w = _Writer(outputs)
+    apps = [_allow("Apps", ("lambda:InvokeFunction",), list(lambda_apps))] if lambda_apps else []
     found = {
-        API: _api(w),
+        # It asks an app for its functions when it is synced.
+        API: _api(w) + apps,
         "on_event": _on_event(w),
-        "on_work": _on_work(w) + check(dict(user_policy))["Statement"],
+        "on_work": _on_work(w) + apps + check(dict(user_policy))["Statement"],
         "on_tick": _on_tick(w),
         "on_collect": _on_collect(w),
     }
@@ -90,19 +98,22 @@ def policies(outputs: Mapping[str, str], user_policy: Mapping[str, Any]) -> dict
         raise PolicyError(
             f"the policy of on_work has {size:,} characters, {own:,} of them from infra/user-policy.json; IAM allows "
             f"{MAX_CHARS:,}: shorten it, for example with one statement for several resources"
+            + (f"; the {len(lambda_apps)} lambda_apps of infra/settings.toml count, too" if lambda_apps else "")
         )
     return documents
 
 
 def _api(w: _Writer) -> list[Statement]:
-    """Reads everything, takes events in, cancels runs, and handles dead letters."""
+    """Reads everything, takes events in, cancels runs, handles dead letters; for apps on an SDK it keeps their
+    configuration, records what they report of their runs, starts runs, and resumes those that wait for a signal."""
     return [
         w.allow("Look", ("dynamodb:DescribeTable",), "RunsTable", "PausesTable"),
-        w.allow("Events", (_GET, _QUERY), "EventsTable"),
-        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE), "RunsTable"),
+        w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
+        w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.indexes("by_function", "open"),
-        w.allow("Pauses", (_GET_MANY, _QUERY, _SCAN, _DELETE), "PausesTable"),
-        w.allow("Timers", (_GET, _QUERY, _DELETE), "TimersTable"),
+        w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
+        w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
+        w.allow("Functions", (*_CATALOG, _PUT), "FunctionsTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
         w.allow("DeadLetters", (_LOOK, *_TAKE), "EventsDeadQueue", "WorkDeadQueue"),
@@ -119,10 +130,11 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.allow("Send", (_SEND,), "WorkQueue", "EventsDeadQueue"),
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
-        w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_DELETE,), "TimersTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]
 
 
@@ -134,9 +146,12 @@ def _on_work(w: _Writer) -> list[Statement]:
         # Looking back, and that an event was taken.
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
-        w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
+        w.allow("Pauses", (_GET, _QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
+        # Calls to apps are signed.
+        *w.keys(),
     ]
 
 
@@ -146,6 +161,7 @@ def _on_tick(w: _Writer) -> list[Statement]:
         w.allow("Look", (_LOOK,), "EventsQueue", "WorkQueue", "EventsDeadQueue", "WorkDeadQueue"),
         w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkQueue"),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]
 
 
@@ -159,6 +175,7 @@ def _on_collect(w: _Writer) -> list[Statement]:
         w.allow("Timers", (_GET, _PUT), "TimersTable"),
         w.payloads(),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkQueue"),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]
 
 
