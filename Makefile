@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 CODE := app.py chalicelib infra tests
 # Extra arguments, such as: make test ARGS="-k onboarding", or make keys ARGS="show event"
 ARGS ?=
-# The stage that infra, deploy, check-stage, keys and destroy work on.
+# The stage that infra, deploy, address, check-stage, keys and destroy work on.
 STAGE ?= dev
 # Deploying packages for Lambda, and so needs a Python that Lambda has; this file holds the way to it.
 DEPLOY_READY := .venv-deploy/.python
@@ -21,7 +21,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 .DELETE_ON_ERROR:
 .PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait \
   bench-sdk clean \
-  infra deploy check-stage keys destroy
+  infra deploy address check-stage keys destroy
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,8 +48,8 @@ lint: $(READY) ## Format and lint (ruff)
 types: $(READY) ## Types (mypy, strict)
 	@$(PY) -m mypy $(CODE)
 
-template: $(READY) ## The CloudFormation template (cfn-lint)
-	@$(VENV)/bin/cfn-lint infra/template.yaml && echo "infra/template.yaml: no findings"
+template: $(READY) ## The CloudFormation templates (cfn-lint)
+	@$(VENV)/bin/cfn-lint infra/template.yaml infra/root.yaml && echo "infra/template.yaml, infra/root.yaml: no findings"
 
 e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (ARGS="--only killed")
 	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.e2e $(ARGS)
@@ -86,6 +86,9 @@ infra: $(READY) ## Tables, queues, bus, alarms and keys of a stage in AWS (STAGE
 
 deploy: $(DEPLOY_READY) ## infra, then the functions, a check, a smoke event (STAGE=dev)
 	@"$$(cat $(DEPLOY_READY))" -m infra.deploy deploy --stage "$(STAGE)" $(ARGS)
+
+address: $(READY) ## The address without a path, which SDKs need: made if need be, and told (STAGE=dev)
+	@$(PY) -m infra.deploy address --stage "$(STAGE)" $(ARGS)
 
 check-stage: $(READY) ## What AWS has of a stage, what is wrong and what mends it (STAGE=dev)
 	@$(PY) -m infra.deploy check --stage "$(STAGE)" $(ARGS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalice import Chalice, Rate
+from chalice import Rate
 
 from chalicelib import config
+from chalicelib.web.function_url import App
 from chalicelib.web.routes import api
 
 # Chalice's logger would have the name of ours, and each line would be written twice.
-app = Chalice(app_name="stepwell", configure_logs=False)
+app = App(app_name="stepwell", configure_logs=False)
 app.register_blueprint(api)
 
 if config.is_in_chalice_cli():

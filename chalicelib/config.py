@@ -15,6 +15,7 @@ from chalicelib.core.errors import InvalidDuration, StepwellError
 PREFIX = "STEPWELL_"
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_LAMBDA_ARN = re.compile(r"arn:aws[a-z-]*:lambda:[^:,\s]+:[0-9]{12}:function:[^,\s]+")
 
 
 class ConfigurationError(StepwellError):
@@ -56,6 +57,8 @@ class Config:
     log_level: str
     # Networks in which apps may be called in production besides the public ones.
     app_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    # The Lambda functions that may be called as apps; in development any may.
+    lambda_apps: tuple[str, ...] = ()
 
 
 def stage(environment: Mapping[str, str] = os.environ) -> str:
@@ -138,7 +141,18 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         clock_offset_ms=_number("CLOCK_OFFSET_MS", optional("CLOCK_OFFSET_MS", "0")),
         log_level=optional("LOG_LEVEL", "INFO"),
         app_networks=_networks(optional("APP_NETWORKS")),
+        lambda_apps=_arns("LAMBDA_APPS", optional("LAMBDA_APPS")),
     )
+
+
+def _arns(name: str, text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for arn in found:
+        if not _LAMBDA_ARN.fullmatch(arn):
+            raise ConfigurationError(
+                f"{PREFIX}{name} holds {arn!r}: it must be ARNs of Lambda functions, with commas between them"
+            )
+    return found
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

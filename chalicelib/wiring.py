@@ -55,7 +55,7 @@ class Platform:
     @property
     def reach(self) -> Reach:
         """Where apps may be served."""
-        return Reach(is_open=self.config.dev, networks=self.config.app_networks)
+        return Reach(self.config.dev, self.config.app_networks, self.config.lambda_apps)
 
     @property
     def server_kind(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Clients for so many timeouts are kept.
 _KEPT: Final = 4
 _HINTS: Final = {
-    "AccessDeniedException": "allow it in infra/user-policy.json: lambda:InvokeFunction on this ARN",
+    "AccessDeniedException": "name it in lambda_apps (infra/settings.toml) and deploy",
     "ResourceNotFoundException": "was it deleted or renamed?",
     "TooManyRequestsException": "it runs as often side by side as it may",
     "RequestTooLargeException": "keep large data elsewhere and send references",

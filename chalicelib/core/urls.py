@@ -25,10 +25,14 @@ _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\
 @dataclass(frozen=True)
 class Reach:
     """Where apps may be served: anywhere in development; else not on the machine itself and its like, unless that
-    lies in one of the networks."""
+    lies in one of the networks, and of Lambda functions by these."""
 
     is_open: bool
     networks: tuple[_Network, ...] = ()
+    lambdas: tuple[str, ...] = ()
+
+    def may_invoke(self, arn: str) -> bool:
+        return self.is_open or arn in self.lambdas
 
 
 def check(text: str, reach: Reach) -> str:

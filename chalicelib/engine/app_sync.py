@@ -43,7 +43,7 @@ class Asker:
 def sync(s: Services, apps: Apps, asker: Asker, url: str) -> Answered:
     """Sync the app that is served there (a URL, or the ARN of a Lambda function). Raises InvalidApp and NotSynced."""
     arn = url if url.startswith("arn:") else None
-    address = _address(url, asker.reach) if arn is None else endpoint_of(url).url
+    address = _address(url, asker.reach) if arn is None else _of_lambda(url, asker.reach)
     headers = {
         "content-type": "application/json",
         "x-inngest-sync-kind": IN_BAND,
@@ -61,6 +61,16 @@ def sync(s: Services, apps: Apps, asker: Asker, url: str) -> Answered:
         raise NotSynced(f"the app at {address} could not register itself: {_words(told)}")
     here = [app for app in registry.show_all(apps) if app.url == address]
     return Answered(OUT_OF_BAND, told.get("modified") is True, here[0] if here else None)
+
+
+def _of_lambda(text: str, reach: Reach) -> str:
+    endpoint = endpoint_of(text)
+    if not reach.may_invoke(endpoint.arn):
+        raise InvalidApp(
+            f"url: the Lambda function {endpoint.arn} is not one that may be called: name it in lambda_apps "
+            "(infra/settings.toml) and deploy"
+        )
+    return endpoint.url
 
 
 def _address(url: str, reach: Reach) -> str:

@@ -52,7 +52,7 @@ def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Respons
             arguments["params"] = load_model(route.parameters).read(request.query_params or {})
         if route.body is not None:
             arguments["body"] = load_model(route.body).read(request.raw_body)
-        if route.takes_body or route.takes_request:
+        if route.takes_body or route.takes_request or route.takes_any_type:
             arguments["request"] = request
         view, p = load_view(route), platform()
         with p.invocation():

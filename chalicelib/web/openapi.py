@@ -119,7 +119,9 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses = {} if 501 in route.errors else {"200": {"description": route.summary, "content": _json(route.answer)}}
+    content_type = getattr(load_model(route.answer), "content_type", "application/json")
+    answer = {"description": route.summary, "content": {content_type: {"schema": _ref(route.answer)}}}
+    responses = {} if 501 in route.errors else {"200": answer}
     for code, model, about in route.others:
         responses[code] = {"description": about, "content": _json(model)}
     asks = route.path not in ("/health", "/dev")

@@ -30,7 +30,7 @@ def _view(route: Route) -> Callable[..., Any]:
 def _register(origin: str | None) -> None:
     cors = False if origin is None else CORSConfig(allow_origin=origin, max_age=_PREFLIGHT_KEPT_S)
     for route in ROUTES:
-        content_types = [] if route.method == "GET" else _CONTENT_TYPES
+        content_types = [] if route.method == "GET" or route.takes_any_type else _CONTENT_TYPES
         api.route(route.path, methods=[route.method], content_types=content_types, cors=cors)(_view(route))
     api.register_middleware(Gate(ROUTES, origin), "http")
 

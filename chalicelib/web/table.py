@@ -22,6 +22,8 @@ class Route:
     errors: tuple[int, ...] = ()
     # Asks for no signing key: everything else does.
     is_open: bool = False
+    # Its view looks at the request itself, whose content type may be any; else those of chalicelib.web.routes.
+    takes_any_type: bool = False
     takes_body: bool = False
     # The model of a JSON body; without one, a body is an event or a list of them. And that of a refusal.
     body: str | None = None
@@ -280,5 +282,14 @@ ROUTES = (
         "CheckpointAnswer",
         errors=(400, 404, 409, 413, 415),
         body="CheckpointRequest",
+    ),
+    Route(
+        "POST",
+        "/v0/connect/start",
+        "connect.start",
+        "Refuses an app that wants to be called through a connection that it opens",
+        "ConnectRefusal",
+        errors=(404,),
+        takes_any_type=True,
     ),
 )

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     command("infra", "Creates or updates tables, queues, bus, bucket, alarms, and keys where there are none.")
     deploy = command("deploy", "infra, then the functions, then a check of what AWS has, then a smoke event.")
     deploy.add_argument("--no-smoke", action="store_true", help="send no smoke event")
+    command("address", "Makes, changes or removes the address at the root, which deploy does, too, and tells it.")
     command("check", "Looks at what AWS really has and tells what is not as it must be, and what mends it.")
     keys_command.arguments(command("keys", "Lists, shows, adds and removes keys.", keys_command.ROTATION))
     destroy = command("destroy", "Takes the stage down. Data is kept unless --data delete is said.")
@@ -63,6 +64,8 @@ def run(arguments: argparse.Namespace, terminal: Terminal) -> bool:
     terminal.say(f"Stepwell, stage {name}: {account}")
     if arguments.command == "check":
         return commands.check(stage)
+    if arguments.command == "address":
+        return commands.address(stage, again)
     if arguments.command == "deploy":
         return commands.deploy(stage, with_smoke=not arguments.no_smoke, again=again)
     commands.infra(stage, again)

@@ -18,6 +18,8 @@ from infra.deploy import user_policy
 from infra.deploy.policies import FUNCTIONS, policies
 from infra.deploy.settings import SettingsError, StageSettings
 
+API_STAGE: Final = "api"
+"""The REST API's stage: the path that its own address ends with."""
 # From this size on API Gateway compresses answers, in bytes.
 _COMPRESS_FROM = 1024
 # Lambda's limit for all of a function's environment variables, in bytes.
@@ -34,6 +36,7 @@ def environment(settings: StageSettings, outputs: Mapping[str, str]) -> dict[str
         "STEPWELL_TABLE_RUNS": outputs["RunsTableName"],
         "STEPWELL_TABLE_PAUSES": outputs["PausesTableName"],
         "STEPWELL_TABLE_TIMERS": outputs["TimersTableName"],
+        "STEPWELL_TABLE_FUNCTIONS": outputs["FunctionsTableName"],
         "STEPWELL_QUEUE_EVENTS_URL": outputs["EventsQueueUrl"],
         "STEPWELL_QUEUE_WORK_URL": outputs["WorkQueueUrl"],
         "STEPWELL_DEAD_EVENTS_URL": outputs["EventsDeadQueueUrl"],
@@ -50,10 +53,12 @@ def environment(settings: StageSettings, outputs: Mapping[str, str]) -> dict[str
     }
     if settings.bus_exit:
         found["STEPWELL_EXIT"] = "1"
-    if settings.app_networks:
-        found["STEPWELL_APP_NETWORKS"] = settings.app_networks
     if settings.cors_origin:
         found["STEPWELL_CORS_ORIGIN"] = settings.cors_origin
+    if settings.app_networks:
+        found["STEPWELL_APP_NETWORKS"] = ",".join(settings.app_networks)
+    if settings.lambda_apps:
+        found["STEPWELL_LAMBDA_APPS"] = ",".join(settings.lambda_apps)
     return found
 
 
@@ -88,7 +93,7 @@ def stage_entry(settings: StageSettings, outputs: Mapping[str, str]) -> dict[str
     }
     return {
         "api_gateway_endpoint_type": settings.api_endpoint_type,
-        "api_gateway_stage": "api",
+        "api_gateway_stage": API_STAGE,
         "autogen_policy": False,
         "environment_variables": variables,
         "lambda_architecture": settings.architecture,
@@ -116,7 +121,7 @@ def write(project_dir: Path, stage: str, settings: StageSettings, outputs: Mappi
     chalice = project_dir / ".chalice"
     path = chalice / "config.json"
     config = _read(path)
-    documents = policies(outputs, user_policy.load(project_dir))
+    documents = policies(outputs, user_policy.load(project_dir), settings.lambda_apps)
     entry = stage_entry(settings, outputs)
     chalice.mkdir(exist_ok=True)
     # The entry last: it names the policies.

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from chalicelib.core.expressions import grammar
-from infra.deploy import chalice_config, chalice_run, drift, findings, inventory, keys, mappings, record, smoke, wheels
+from infra.deploy import (
+    chalice_config,
+    chalice_run,
+    directions,
+    drift,
+    findings,
+    inventory,
+    keys,
+    mappings,
+    record,
+    smoke,
+    wheels,
+)
 from infra.deploy import facts as facts_room
 from infra.deploy.account import Account
 from infra.deploy.destroy import Destroyer
@@ -17,6 +30,7 @@ from infra.deploy.key_store import KeyStore
 from infra.deploy.keys import Kind
 from infra.deploy.policies import API, lambda_name
 from infra.deploy.problems import DeployError
+from infra.deploy.root import Address, Root, Roots
 from infra.deploy.settings import StageSettings
 from infra.deploy.stack import Stack
 from infra.deploy.stack_rules import with_static_names
@@ -41,6 +55,10 @@ class Stage:
     @property
     def stack(self) -> Stack:
         return Stack(self.account, f"stepwell-{self.name}", self.terminal)
+
+    @property
+    def root(self) -> Root:
+        return Root(self.account, self.name, self.terminal)
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs. Raises DeployError where there is no stack."""
@@ -90,21 +108,39 @@ def deploy(stage: Stage, *, with_smoke: bool, again: str) -> bool:
     terminal.step("Functions (chalice)")
     mappings.watch(account)
     config = chalice_run.load(stage.project, name, mappings.PARTIAL_BATCHES)
-    found = _true_record(stage)
+    found, _ = _true_record(stage)
     terminal.details(mappings.prepare(account, name, found))
     resources = chalice_run.deploy(account, stage.project, name, config, terminal)
+    roots, api = _root(stage, resources, again)
     terminal.step("What AWS has")
     problems = _judged(stage, outputs, patient=True)
     _tell(terminal, problems)
-    api = record.api_id(resources)
-    base = smoke.address(account, api, config.api_gateway_stage) if api else ""
-    if with_smoke and base:
-        _smoke(stage, base, again)
-    _where_things_are(stage, base, outputs)
+    if with_smoke:
+        # Not to the domain: its DNS record may not be there yet.
+        _smoke(stage, roots.url or api, again)
+    directions.tell(terminal, stage.settings, account.region, outputs, roots, api)
     return not problems
 
 
-def _smoke(stage: Stage, base: str, again: str) -> None:
+def address(stage: Stage, again: str) -> bool:
+    """The address at the root, alone: after a plain `chalice deploy`, or to see it."""
+    stage.outputs()
+    roots, api = _root(stage, _true_record(stage)[1], again)
+    stage.terminal.say()
+    directions.addresses(stage.terminal, roots, api)
+    return True
+
+
+def _root(stage: Stage, resources: Sequence[record.Resource], again: str) -> tuple[Roots, Address]:
+    """Bring the address at the root up; with it the REST API's own."""
+    stage.terminal.step(f"An address at the root (the stack {stage.root.stack.name})")
+    roots = stage.root.bring_up(stage.project, stage.settings, resources, chalice_config.API_STAGE, again)
+    api = record.api_id(resources)
+    assert api is not None, "chalice has deployed our routes"
+    return roots, smoke.address(stage.account, api, chalice_config.API_STAGE)
+
+
+def _smoke(stage: Stage, base: Address, again: str) -> None:
     stage.terminal.step("A smoke event")
     stage.terminal.detail(f"to {base}")
     store = KeyStore(stage.account, stage.name)
@@ -120,8 +156,8 @@ def _smoke(stage: Stage, base: str, again: str) -> None:
         raise DeployError(told) from None
 
 
-def _true_record(stage: Stage) -> Inventory:
-    """Make chalice's record true to what AWS has; what that is."""
+def _true_record(stage: Stage) -> tuple[Inventory, list[record.Resource]]:
+    """Make chalice's record true to what AWS has; what that is, and the record."""
     recorded = record.read(stage.project, stage.name)
     found = stage.inventory()
     true = record.true_to(recorded, found, stage.name)
@@ -131,7 +167,7 @@ def _true_record(stage: Stage) -> Inventory:
         )
     if true != recorded:
         record.write(stage.project, stage.name, true)
-    return found
+    return found, true
 
 
 def check(stage: Stage) -> bool:
@@ -152,7 +188,9 @@ def _judged(stage: Stage, outputs: dict[str, str], *, patient: bool) -> list[Fin
     entry = chalice_config.stage_entry(stage.settings, outputs)
     deadline = time.monotonic() + _SETTLES_WITHIN_S
     while True:
-        known = facts_room.collect(stage.account, stage.name, outputs, stage.inventory())
+        known = facts_room.collect(
+            stage.account, stage.name, outputs, stage.inventory(), domain=stage.settings.domain_name
+        )
         problems = findings.judge(known, stage.settings, entry)
         settling = any(
             one.state in ("Creating", "Enabling", "Updating") for many in known.mappings.values() for one in many
@@ -164,28 +202,10 @@ def _judged(stage: Stage, outputs: dict[str, str], *, patient: bool) -> list[Fin
 
 def _tell(terminal: Terminal, problems: list[Finding]) -> None:
     if not problems:
-        terminal.detail("all as it must be: functions, mappings, queues, tables, schedules, bucket, keys")
+        terminal.detail("all as it must be: functions, mappings, queues, tables, schedules, bucket, keys, addresses")
         return
     terminal.detail(f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} not as they must be:")
     terminal.details(f"- {one}" for one in problems)
-
-
-def _where_things_are(stage: Stage, base: str, outputs: dict[str, str]) -> None:
-    name, region, say = stage.name, stage.account.region, stage.terminal.say
-    say(f"\nStage {name} is deployed.\n")
-    say(f"  address     {base}")
-    say(f"  send to     {base}/e/EVENT_KEY")
-    say(f"  keys        make keys STAGE={name}   (shows them: make keys STAGE={name} ARGS='show event')")
-    if outputs.get("DashboardName"):
-        console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-        say(f"  dashboard   {console}#dashboards/dashboard/{outputs['DashboardName']}")
-    if not stage.settings.alarm_email:
-        say(f"  alarms      go to nobody yet: set alarm_email under [stages.{name}] in infra/settings.toml")
-    say("\nNext:\n")
-    for variable, kind in (("EVENT_KEY", Kind.EVENT), ("SIGNING_KEY", Kind.SIGNING)):
-        say(f"  export {variable}=$(make -s keys STAGE={name} ARGS='show {kind.value}' | head -1)")
-    say(f'  curl {base}/e/$EVENT_KEY -d \'{{"name": "demo/hello", "data": {{"name": "world"}}}}\'')
-    say(f'  curl -H "Authorization: Bearer $SIGNING_KEY" {base}/v1/runs')
 
 
 def destroy(stage: Stage, *, delete_data: bool, yes: bool, again: str) -> bool:
@@ -193,14 +213,16 @@ def destroy(stage: Stage, *, delete_data: bool, yes: bool, again: str) -> bool:
     terminal, name = stage.terminal, stage.name
     work = Destroyer(stage.account, name, stage.project, terminal)
     found, stack, data, waiting = work.look(), work.stack.describe(), work.data(), work.waiting()
-    if found.is_empty() and stack is None and not (data and delete_data):
+    has_root = stage.root.stack.describe() is not None
+    if found.is_empty() and stack is None and not has_root and not (data and delete_data):
         terminal.say(f"There is no stage {name} in {stage.account}.")
         if data:
             terminal.say("Its data is there:\n  " + "\n  ".join(data) + f"\n`{again} ARGS='--data delete'` deletes it.")
         return True
     terminal.say(f"This takes down stage {name} in {stage.account}:")
     terminal.say(
-        f"  deleted  {len(found.functions)} functions with their API, schedules, roles and logs; queues, bus, alarms"
+        f"  deleted  {len(found.functions)} functions with their API, addresses, schedules, roles and logs; queues, "
+        "bus, alarms"
     )
     for queue, count in waiting.items():
         terminal.say(f"  LOST     about {count} messages that wait in {queue}")

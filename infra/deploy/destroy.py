@@ -17,10 +17,11 @@ from infra.deploy.inventory import Inventory
 from infra.deploy.key_store import KeyStore
 from infra.deploy.policies import FUNCTIONS, lambda_name
 from infra.deploy.problems import DeployError, explain
+from infra.deploy.root import Root
 from infra.deploy.stack import Stack
 from infra.deploy.terminal import Terminal
 
-TABLES = ("events", "runs", "pauses", "timers")
+TABLES = ("events", "runs", "pauses", "timers", "functions")
 QUEUES = ("events", "work", "events-dead", "work-dead")
 
 
@@ -77,9 +78,12 @@ class Destroyer:
 
     def run(self, *, delete_data: bool) -> None:
         """Take everything down; what stays behind against our will is in `left`."""
-        self.terminal.step("Functions, their API, schedules and roles")
-        if self._try("the functions and what belongs to them", self._functions) and self._try(
-            "the stack", self._delete_stack
+        self.terminal.step("Functions, their API, addresses, schedules and roles")
+        # What a domain leads to cannot be deleted: the addresses go first.
+        if (
+            self._try("the address at the root", self._delete_root)
+            and self._try("the functions and what belongs to them", self._functions)
+            and self._try("the stack", self._delete_stack)
         ):
             if delete_data:
                 self._data()
@@ -94,6 +98,9 @@ class Destroyer:
             self.left.append(f"{what}: {explain(error) or error}")
             return False
         return True
+
+    def _delete_root(self) -> None:
+        Root(self.account, self.stage, self.terminal).tear_down()
 
     def _functions(self) -> None:
         found = self.look()

@@ -11,7 +11,7 @@ from infra.deploy.account import Account
 from infra.deploy.problems import code
 from infra.deploy.settings import StageSettings
 
-TABLES = ("Events", "Runs", "Pauses", "Timers")
+TABLES = ("Events", "Runs", "Pauses", "Timers", "Functions")
 TTL_ATTRIBUTE = "expires_at"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy import keys
+from infra.deploy import keys, root
 from infra.deploy.account import Account, absent
 from infra.deploy.drift import TABLES
 from infra.deploy.inventory import Inventory
@@ -86,14 +86,18 @@ class Facts:
     tables: Mapping[str, TableFacts | None] = field(default_factory=dict)
     rules: Mapping[str, RuleFacts] = field(default_factory=dict)
     rest_apis: tuple[str, ...] = ()
+    function_url: str | None = None
+    """How callers of the API function's URL prove who they are; None where it has no URL."""
+    domain_apis: tuple[str, ...] = ()
+    """The REST APIs that the root of the settings' domain leads to."""
     bucket: str = ""
     bucket_private: bool | None = None
     bucket_encrypted: bool | None = None
     keys: Mapping[keys.Kind, tuple[str, ...]] = field(default_factory=dict)
 
 
-def collect(account: Account, stage: str, outputs: Mapping[str, str], found: Inventory) -> Facts:
-    """Look at everything that `findings.judge` has an opinion on."""
+def collect(account: Account, stage: str, outputs: Mapping[str, str], found: Inventory, *, domain: str = "") -> Facts:
+    """Look at everything that `findings.judge` has an opinion on. `domain` is the settings' own."""
     store = KeyStore(account, stage)
     return Facts(
         stage=stage,
@@ -103,6 +107,8 @@ def collect(account: Account, stage: str, outputs: Mapping[str, str], found: Inv
         tables={name: _there(_table, account, outputs[f"{name}TableName"]) for name in TABLES},
         rules={name: _rule(account, rule) for name, rule in found.rules.items()},
         rest_apis=found.rest_apis,
+        function_url=root.function_url(account, stage),
+        domain_apis=root.mapped_apis(account, domain) if domain else (),
         bucket=outputs["PayloadBucketName"],
         bucket_private=_there(_private, account, outputs["PayloadBucketName"]),
         bucket_encrypted=_there(_encrypted, account, outputs["PayloadBucketName"]),

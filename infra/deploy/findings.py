@@ -40,6 +40,7 @@ def judge(facts: Facts, settings: StageSettings, entry: Mapping[str, Any]) -> li
         *_tables(facts, settings, infra),
         *_schedules(facts, deploy),
         *_rest_api(facts, deploy),
+        *_root(facts, settings),
         *_bucket(facts),
         *_keys(facts, infra),
     ]
@@ -213,6 +214,18 @@ def _rest_api(facts: Facts, deploy: str) -> Iterator[Finding]:
             f"a second REST API ({extra}) calls the same function",
             f"aws apigateway delete-rest-api --rest-api-id {extra}, once nobody uses its address any more",
         )
+
+
+def _root(facts: Facts, settings: StageSettings) -> Iterator[Finding]:
+    mend = f"make address STAGE={facts.stage}"
+    if settings.function_url and facts.function_url is None:
+        yield Finding("the API's function has no URL: SDKs, which drop the path of an address, cannot reach it", mend)
+    elif settings.function_url and facts.function_url != "NONE":
+        yield Finding(f"the function URL asks for {facts.function_url}, which no SDK sends", mend)
+    elif facts.function_url is not None and not settings.function_url:
+        yield Finding("the API's function has a URL, which the settings do not want", mend)
+    if settings.domain_name and not set(facts.domain_apis) & set(facts.rest_apis):
+        yield Finding(f"the domain {settings.domain_name} does not lead to the API", mend)
 
 
 def _bucket(facts: Facts) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ _PUT, _UPDATE, _DELETE = "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Ba
 _DELETE_ONE = "dynamodb:DeleteItem"
 _SEND, _LOOK = "sqs:SendMessage", "sqs:GetQueueAttributes"
 _TAKE = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
+# Which functions there are: every handler reads them, the API alone writes them.
+_CATALOG = (_GET, _QUERY)
 
 Statement = dict[str, Any]
 
@@ -72,13 +74,18 @@ class _Writer:
         return [_allow("Keys", ("ssm:GetParameters",), parameters), decrypt]
 
 
-def policies(outputs: Mapping[str, str], user_policy: Mapping[str, Any]) -> dict[str, Policy]:
-    """The policy document of each function, by chalice's name of it. Raises PolicyError."""
+def policies(
+    outputs: Mapping[str, str], user_policy: Mapping[str, Any], lambda_apps: Sequence[str] = ()
+) -> dict[str, Policy]:
+    """The policy document of each function, by chalice's name of it. `lambda_apps` are ARNs of the functions that may
+    be called as apps. Raises PolicyError."""
     w = _Writer(outputs)
+    apps = [_allow("Apps", ("lambda:InvokeFunction",), list(lambda_apps))] if lambda_apps else []
     found = {
-        API: _api(w),
+        # It asks an app for its functions when it is synced.
+        API: _api(w) + apps,
         "on_event": _on_event(w),
-        "on_work": _on_work(w) + check(dict(user_policy))["Statement"],
+        "on_work": _on_work(w) + apps + check(dict(user_policy))["Statement"],
         "on_tick": _on_tick(w),
         "on_collect": _on_collect(w),
     }
@@ -91,20 +98,23 @@ def policies(outputs: Mapping[str, str], user_policy: Mapping[str, Any]) -> dict
         raise PolicyError(
             f"the policy of on_work has {size:,} characters, {own:,} of them from infra/user-policy.json; IAM allows "
             f"{MAX_CHARS:,}: shorten it, for example with one statement for several resources"
+            + (f"; the {len(lambda_apps)} lambda_apps of infra/settings.toml count, too" if lambda_apps else "")
         )
     return documents
 
 
 def _api(w: _Writer) -> list[Statement]:
-    """Reads everything, takes events in, cancels runs, and handles dead letters."""
+    """Reads everything, takes events in, cancels runs, handles dead letters; for apps on an SDK it keeps their
+    configuration, records what they report of their runs, starts runs, and resumes those that wait for a signal."""
     return [
         w.allow("Look", ("dynamodb:DescribeTable",), "RunsTable", "PausesTable"),
         # Written, and runs' steps and waits with them, for runs that apps begin within a request.
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.indexes("by_function", "open"),
-        w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _DELETE, _DELETE_ONE), "PausesTable"),
-        w.allow("Timers", (_GET, _QUERY, _DELETE), "TimersTable"),
+        w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
+        w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
+        w.allow("Functions", (*_CATALOG, _PUT), "FunctionsTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
         w.allow("DeadLetters", (_LOOK, *_TAKE), "EventsDeadQueue", "WorkDeadQueue"),
@@ -125,6 +135,7 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.allow("Timers", (_DELETE,), "TimersTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]
 
 
@@ -136,9 +147,10 @@ def _on_work(w: _Writer) -> list[Statement]:
         # Looking back, and that an event was taken.
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
-        w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
+        w.allow("Pauses", (_GET, _QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
         # Calls to apps are signed.
         *w.keys(),
     ]
@@ -150,6 +162,7 @@ def _on_tick(w: _Writer) -> list[Statement]:
         w.allow("Look", (_LOOK,), "EventsQueue", "WorkQueue", "EventsDeadQueue", "WorkDeadQueue"),
         w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkQueue"),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]
 
 
@@ -163,6 +176,7 @@ def _on_collect(w: _Writer) -> list[Statement]:
         w.allow("Timers", (_GET, _PUT), "TimersTable"),
         w.payloads(),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkQueue"),
+        w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]
 
 

@@ -26,6 +26,9 @@ _KEPT_AFTER_THE_LONGEST_SLEEP_DAYS = (limits.MAX_WAIT_MS + limits.EXPIRY_AHEAD_M
 _TO_HAND_OVER_S = 10
 _RESERVED = ("STEPWELL_", "AWS_", "LAMBDA_", "_")
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+")
+_DOMAIN = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z]")
+_CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+")
+_LAMBDA = re.compile(r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[\w-]{1,64}(:[\w$-]{1,128})?", re.ASCII)
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TAG = re.compile(r"[\w\s.:/=+@-]*")
@@ -80,11 +83,17 @@ class StageSettings(BaseModel):
     alarm_errors: int = _whole(1, 100_000)
     alarm_throttles: int = _whole(1, 100_000)
     cors_origin: str = Field(description='one origin such as https://app.example.com (without a path), or ""')
-    app_networks: str = Field(description='networks with commas between them, such as 10.0.0.0/16,fd00::/8, or ""')
     bus_exit: bool = _flag()
     api_endpoint_type: Literal["REGIONAL", "EDGE"] = _one_of("REGIONAL", "EDGE")
+    function_url: bool = _flag()
+    domain_name: str = Field(description='a name such as events.example.com in lower case, or ""')
+    domain_certificate_arn: str = Field(description='the ARN of a certificate in ACM, or ""')
+    lambda_apps: list[str] = Field(
+        description="a list of ARNs of Lambda functions, each once: arn:aws:lambda:REGION:ACCOUNT:function:NAME"
+    )
     architecture: Literal["x86_64", "arm64"] = _one_of("x86_64", "arm64")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
+    app_networks: list[str] = Field(description='a list of networks such as "10.0.0.0/16"')
     environment: dict[str, str] = Field(
         description="a table of texts; names of letters, digits and _, not beginning with " + ", ".join(_RESERVED)
     )
@@ -105,11 +114,26 @@ class StageSettings(BaseModel):
     def _origin(cls, value: str) -> str:
         return _require(value, not value or _ORIGIN.fullmatch(value) is not None)
 
+    @field_validator("domain_name")
+    @classmethod
+    def _domain(cls, value: str) -> str:
+        return _require(value, not value or _DOMAIN.fullmatch(value) is not None)
+
+    @field_validator("domain_certificate_arn")
+    @classmethod
+    def _certificate(cls, value: str) -> str:
+        return _require(value, not value or _CERTIFICATE.fullmatch(value) is not None)
+
+    @field_validator("lambda_apps")
+    @classmethod
+    def _apps(cls, value: list[str]) -> list[str]:
+        return _require(value, all(map(_LAMBDA.fullmatch, value)) and len(set(value)) == len(value))
+
     @field_validator("app_networks")
     @classmethod
-    def _networks(cls, value: str) -> str:
-        for part in value.split(",") if value else ():
-            ipaddress.ip_network(part.strip())  # Raises ValueError.
+    def _networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            ipaddress.ip_network(network)
         return value
 
     @field_validator("environment")
@@ -156,6 +180,14 @@ class StageSettings(BaseModel):
                     f"alarm_work_age_s is {self.alarm_work_age_s}: it must be at least {_LONGEST_DELAY_S} (the longest "
                     f"delay of a message) + the work queue's visibility timeout ({self.work_visibility_s}), or a "
                     "message that is meant to wait raises the alarm",
+                ),
+                (
+                    bool(self.domain_name) is bool(self.domain_certificate_arn),
+                    "domain_name and domain_certificate_arn belong together: set both or none",
+                ),
+                (
+                    not self.domain_name or self.api_endpoint_type == "REGIONAL",
+                    'domain_name needs api_endpoint_type = "REGIONAL"',
                 ),
             )
             if not fits

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from infra.deploy.account import Account
 from infra.deploy.problems import DeployError
+from infra.deploy.root import Address
 from infra.deploy.terminal import Terminal
 
 EVENT = "stepwell/deployment.checked"
@@ -24,20 +25,20 @@ _A_FAULT_LASTS_S = 20.0
 """A 500 is mostly a fault in the app, which does not pass."""
 
 
-def address(account: Account, api_id: str, api_stage: str) -> str:
-    """The API's address, without a slash at its end. An emulator serves it under a path of its own."""
+def address(account: Account, api_id: str, api_stage: str) -> Address:
+    """The REST API's own address. An emulator serves it under a path of its own."""
     if account.endpoint:
-        return f"{account.endpoint.rstrip('/')}/restapis/{api_id}/{api_stage}/_user_request_"
+        return Address(f"{account.endpoint.rstrip('/')}/restapis/{api_id}/{api_stage}/_user_request_")
     suffix = "amazonaws.com.cn" if account.region.startswith("cn-") else "amazonaws.com"
-    return f"https://{api_id}.execute-api.{account.region}.{suffix}/{api_stage}"
+    return Address(f"https://{api_id}.execute-api.{account.region}.{suffix}/{api_stage}")
 
 
-def run(base: str, event_key: str, signing_key: str, terminal: Terminal) -> None:
+def run(base: Address, event_key: str, signing_key: str, terminal: Terminal) -> None:
     """Send an event and see it processed; tells how long each took. Raises DeployError."""
     body = json.dumps({"name": EVENT, "id": f"smoke-{uuid.uuid4().hex}", "data": {}}).encode()
     began = time.monotonic()
     answer = _until(
-        lambda: _request(f"{base}/e/{quote(event_key, safe='')}", body=body),
+        lambda: _request(base, f"/e/{quote(event_key, safe='')}", body=body),
         ACCEPTED_WITHIN_S,
         terminal,
         "the event is not accepted yet",
@@ -46,7 +47,7 @@ def run(base: str, event_key: str, signing_key: str, terminal: Terminal) -> None
     terminal.detail(f"accepted after {_ms(accepted - began)}")
     event_id = answer["ids"][0]
     found = _until(
-        lambda: _request(f"{base}/v1/events/{event_id}", bearer=signing_key),
+        lambda: _request(base, f"/v1/events/{event_id}", bearer=signing_key),
         PROCESSED_WITHIN_S,
         terminal,
         "the event is not processed yet",
@@ -64,10 +65,11 @@ class _Refused(Exception):
         self.status = status
 
 
-def _request(url: str, *, body: bytes | None = None, bearer: str | None = None) -> dict[str, Any]:
+def _request(base: Address, path: str, *, body: bytes | None = None, bearer: str | None = None) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
+    headers |= {"Host": base.host} if base.host else {}
     try:
-        request = urllib.request.Request(url, data=body, headers=headers)
+        request = urllib.request.Request(base.url + path, data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=35) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 JOURNAL = "EMULATOR_JOURNAL"
 """The variable that names the file where each delivery from a queue to a function is written down."""
@@ -32,6 +33,8 @@ def close_gaps() -> None:
     _authorize_each_parameter()
     _authorize_batches_as_what_they_do()
     _take_buckets_back()
+    _compare_by_conditions()
+    _keep_paths_of_function_urls()
     _run_functions_by_themselves(Path(os.environ["STATE_DIR"]).with_name("runtime"))
     if JOURNAL in os.environ:
         _write_deliveries(Path(os.environ[JOURNAL]))
@@ -187,6 +190,46 @@ def _take_buckets_back() -> None:
         return deploy(stack_name, *rest, imports=imports, **more)
 
     changesets._deploy_stack_async = deploy_stack
+
+
+def _compare_by_conditions() -> None:
+    """A change set compares what two templates really make; ministack compares resources whose condition is false, too,
+    and so misses that one comes or goes."""
+    from ministack.services.cloudformation import changesets
+
+    resolve, evaluate = changesets._resolve_props_for_diff, changesets._evaluate_conditions
+
+    def resolve_props_for_diff(template: Any, params: Any, *rest: Any) -> Any:
+        resolved = resolve(template, params, *rest)
+        holds = {**evaluate(template, params), None: True} if template else {}
+        kept = {n: one for n, one in resolved.get("Resources", {}).items() if holds[one.get("Condition")]}
+        return {**resolved, "Resources": kept} if resolved else resolved
+
+    changesets._resolve_props_for_diff = resolve_props_for_diff
+
+
+def _keep_paths_of_function_urls() -> None:
+    """A function's URL hands over the path as it was sent, percent-encoded; ministack hands it over decoded."""
+    from ministack import app
+    from ministack.services import lambda_svc
+
+    sent: ContextVar[str] = ContextVar("sent", default="")
+    execute_api, build = app._handle_execute_api_request, lambda_svc._build_function_url_event
+
+    # The last one to be asked before function URLs are, and it is told the path as it was sent.
+    async def handle_execute_api_request(*rest: Any, raw_path: str | None = None, **more: Any) -> Any:
+        sent.set(raw_path or "")
+        return await execute_api(*rest, raw_path=raw_path, **more)
+
+    def build_function_url_event(
+        url_id: str, account: str, region: str, method: str, path: str, *rest: Any, **more: Any
+    ) -> Any:
+        raw = sent.get()
+        kept = raw if unquote(raw) == path else path
+        return build(url_id, account, region, method, kept, *rest, **more)
+
+    app._handle_execute_api_request = handle_execute_api_request
+    lambda_svc._build_function_url_event = build_function_url_event
 
 
 def _authorize_batches_as_what_they_do() -> None:

@@ -13,8 +13,9 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+from chalicelib.web.rest_events import match, rest_event
 from infra.local.context import LambdaContext
 from infra.local.settings import ACCOUNT, HOST
 
@@ -47,67 +48,33 @@ class Answer:
         return cls(status, body, [("Content-Type", "application/json")])
 
 
-def match(path: str, resources: Iterable[str]) -> tuple[str, dict[str, str]] | None:
-    """The resource for a path and its captures, still percent-encoded; literal segments win over captures."""
-    parts = path.rstrip("/").split("/") if path != "/" else ["", ""]
-    fitting: list[tuple[tuple[int, ...], str, dict[str, str]]] = []
-    for resource in resources:
-        captures: dict[str, str] = {}
-        rank: list[int] = []
-        pattern = resource.split("/")
-        for n, want in enumerate(pattern):
-            if want.endswith("+}") and n < len(parts):
-                captures[want[1:-2]] = "/".join(parts[n:])
-                rank.append(2)
-                break
-            if n >= len(parts) or not (want == parts[n] or (want.startswith("{") and parts[n])):
-                break
-            if want.startswith("{"):
-                captures[want[1:-1]] = parts[n]
-            rank.append(int(want.startswith("{")))
-        if len(rank) == len(pattern) and (rank[-1] == 2 or len(parts) == len(pattern)):
-            fitting.append((tuple(rank), resource, captures))
-    if not fitting:
-        return None
-    _, resource, captures = min(fitting, key=lambda one: one[0])
-    return resource, captures
-
-
 def proxy_event(request: Request, resource: str, captures: dict[str, str], binary: Iterable[str]) -> dict[str, Any]:
     """The event of a REST API's Lambda proxy integration."""
     url = urlsplit(request.target)
-    query = parse_qs(url.query, keep_blank_values=True)
     many: dict[str, list[str]] = {}
     for name, value in request.headers:
         many.setdefault(name.lower(), []).append(value)
-    single = {name: values[-1] for name, values in many.items()}
-    is_binary = single.get("content-type", "").split(";")[0].strip() in set(binary)
+    is_binary = many.get("content-type", [""])[-1].split(";")[0].strip() in set(binary)
     body = base64.b64encode(request.body).decode() if is_binary else request.body.decode("utf-8", "replace")
-    return {
-        "resource": resource,
-        "path": url.path,
-        "httpMethod": request.method,
-        "headers": single,
-        "multiValueHeaders": many,
-        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-        "multiValueQueryStringParameters": query or None,
-        "pathParameters": captures or None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": resource,
-            "httpMethod": request.method,
-            "path": url.path,
+    return rest_event(
+        resource,
+        captures,
+        method=request.method,
+        path=url.path,
+        query=url.query,
+        headers=many,
+        body=body if request.body else None,
+        is_base64=is_binary and bool(request.body),
+        context={
             "stage": "dev",
             "protocol": "HTTP/1.1",
             "accountId": ACCOUNT,
             "apiId": "local",
             "requestId": str(uuid.uuid4()),
             "requestTimeEpoch": time.time_ns() // 1_000_000,
-            "identity": {"sourceIp": HOST, "userAgent": single.get("user-agent")},
+            "identity": {"sourceIp": HOST, "userAgent": many.get("user-agent", [None])[-1]},
         },
-        "body": body if request.body else None,
-        "isBase64Encoded": is_binary and bool(request.body),
-    }
+    )
 
 
 def answer_of(response: Mapping[str, Any]) -> Answer:

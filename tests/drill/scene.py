@@ -22,10 +22,11 @@ from chalicelib.engine import ingest
 from chalicelib.engine.ports import QueueName
 from chalicelib.sdk.registry import Registry
 from chalicelib.web import dispatch
+from chalicelib.web.rest_events import match
 from chalicelib.wiring import Platform
 from infra.local import cloud
 from infra.local.context import LambdaContext
-from infra.local.gateway import Request, answer_of, match, proxy_event
+from infra.local.gateway import Request, answer_of, proxy_event
 from infra.local.nudge import Nudges
 from tests.bench.meter import EmulatorSession, Meter
 from tests.drill import waits

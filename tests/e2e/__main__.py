@@ -18,7 +18,7 @@ from tests.e2e import remains
 from tests.e2e.deploying import Hands
 from tests.e2e.ground import PLAIN_STAGE, STAGE, Ground, prepared
 from tests.e2e.report import Report, explain, say
-from tests.e2e.stories import messages, operating, runs
+from tests.e2e.stories import messages, operating, root, runs
 from tests.e2e.waiting import stopping, until
 from tests.e2e.world import World
 
@@ -34,6 +34,9 @@ SIDE_BY_SIDE = (
     runs.the_bus_is_a_second_entrance,
     runs.a_wait_looks_back,
     runs.the_package_is_whole,
+    root.an_sdk_finds_everything_below_the_root,
+    root.the_root_passes_everything_on_unchanged,
+    root.an_app_that_wants_a_connection_is_told_why_not,
     messages.a_failing_message_is_redelivered_alone,
     operating.the_api_wants_its_bearer,
     operating.rotated_keys_work_without_a_deploy,
@@ -129,13 +132,15 @@ def _first_deploy(hands: Hands) -> None:
 def _plain_deploy(ground: Ground, hands: Hands) -> None:
     hands.infra("infra", PLAIN_STAGE)
     hands.plain_chalice(PLAIN_STAGE)
+    root.it_comes_after_a_plain_chalice_deploy(ground, hands, PLAIN_STAGE)
     world = World(ground, hands, PLAIN_STAGE, hands.api(PLAIN_STAGE))
     messages.a_failing_message_is_redelivered_alone(world)
 
 
 def _destroy(ground: Ground, hands: Hands) -> None:
     there = remains.found(ground)
-    for kind in ("tables", "queues", "buckets", "functions", "mappings", "apis", "rules", "parameters", "log groups"):
+    kinds = ("tables", "queues", "buckets", "functions", "mappings", "apis", "function URLs", "rules", "parameters")
+    for kind in (*kinds, "log groups"):
         assert there.get(kind), f"no {kind} to destroy: the list is not a list of everything"
     for stage in (STAGE, PLAIN_STAGE):
         if any(f"stepwell-{stage}" in name for name in there.get("stacks", [])):

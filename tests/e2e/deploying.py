@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.e2e.api import Api
 from tests.e2e.ground import Children, Ground
@@ -26,9 +27,9 @@ class Hands:
     children: Children = field(default_factory=Children)
     said: list[tuple[str, str]] = field(default_factory=list)
 
-    def infra(self, command: str, stage: str, *more: str) -> str:
-        """`python -m infra.deploy …`; what it printed."""
-        return self.run([sys.executable, "-m", "infra.deploy", command, "--stage", stage, *more])
+    def infra(self, command: str, stage: str, *more: str, code: int = 0) -> str:
+        """`python -m infra.deploy …`, which must end with ``code``; what it printed."""
+        return self.run([sys.executable, "-m", "infra.deploy", command, "--stage", stage, *more], code=code)
 
     def infra_killed(self, command: str, stage: str, *, at: str) -> str:
         """The same, killed as soon as it prints ``at``."""
@@ -83,6 +84,13 @@ class Hands:
         assert found["Type"] == "SecureString", found
         keys: list[str] = found["Value"].split()
         return keys
+
+
+def root_host(ground: Ground, stage: str) -> str:
+    """The name of the stage's address at the root, which nobody but the emulator knows."""
+    found = ground.client("lambda").get_function_url_config(FunctionName=f"stepwell-{stage}")
+    url: str = found["FunctionUrl"]
+    return urlsplit(url).netloc
 
 
 def address(ground: Ground, stage: str) -> str:

@@ -28,6 +28,11 @@ def found(ground: Ground) -> dict[str, list[str]]:
         "functions": lambda: _names(client("lambda"), "list_functions", "Functions", "FunctionName"),
         "mappings": lambda: _names(client("lambda"), "list_event_source_mappings", "EventSourceMappings", "UUID"),
         "layers": lambda: _names(client("lambda"), "list_layers", "Layers", "LayerName"),
+        "function URLs": lambda: [
+            one["FunctionUrl"]
+            for function in _names(client("lambda"), "list_functions", "Functions", "FunctionName")
+            for one in client("lambda").list_function_url_configs(FunctionName=function)["FunctionUrlConfigs"]
+        ],
         "apis": lambda: _names(client("apigateway"), "get_rest_apis", "items", "id"),
         "rules": lambda: _names(events, "list_rules", "Rules", "Name"),
         "buses": lambda: [n for n in _names(events, "list_event_buses", "EventBuses", "Name") if n != "default"],

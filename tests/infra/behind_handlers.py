@@ -13,8 +13,9 @@ import app as entry_points
 from chalicelib import wiring
 from chalicelib.core.errors import StepwellError
 from chalicelib.testing import Stepwell
+from chalicelib.web.rest_events import match
 from infra.local.context import LambdaContext
-from infra.local.gateway import Request, answer_of, match, proxy_event
+from infra.local.gateway import Request, answer_of, proxy_event
 from infra.local.schedule import scheduled_event
 from tests.infra.permissions import acting
 

@@ -25,7 +25,7 @@ DEFAULTS = settings.load("prod")
 
 def outputs(stage: str = "prod") -> dict[str, str]:
     """All of the stack's outputs that are needed here."""
-    tables = ("Events", "Runs", "Pauses", "Timers")
+    tables = ("Events", "Runs", "Pauses", "Timers", "Functions")
     queues = {"Events": "events", "Work": "work", "EventsDead": "events-dead", "WorkDead": "work-dead"}
     return {
         **test_policies.outputs(stage, f"stepwell-{stage}-payloads"),
@@ -120,7 +120,7 @@ def test_what_is_off_is_not_there_and_partial_batches_are_never_promised(tmp_pat
     variables = written(tmp_path)["stages"]["prod"]["environment_variables"]
     off = ("EXIT", "CORS_ORIGIN", "APP_NETWORKS", "PARTIAL_BATCHES", "DEV")
     assert not variables.keys() & {f"STEPWELL_{name}" for name in off}
-    changes: dict[str, Any] = {"cors_origin": "https://app.example.com", "app_networks": "10.0.0.0/16, fd00::/8"}
+    changes: dict[str, Any] = {"cors_origin": "https://app.example.com", "app_networks": ["10.0.0.0/16", "fd00::/8"]}
     more = written(tmp_path, **changes)["stages"]["prod"]["environment_variables"]
     assert configuration.cors_origin(more) == "https://app.example.com"
     assert [str(network) for network in configuration.load(more).app_networks] == ["10.0.0.0/16", "fd00::/8"]

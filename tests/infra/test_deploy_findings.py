@@ -68,6 +68,7 @@ GOOD = Facts(
         "on_collect": RuleFacts("rate(5 minutes)", "ENABLED", ("arn:on_collect",)),
     },
     rest_apis=("api",),
+    function_url="NONE",
     bucket="payloads",
     bucket_private=True,
     bucket_encrypted=True,
@@ -103,7 +104,21 @@ def test_a_good_stage_has_no_findings() -> None:
     assert findings.judge(GOOD, SETTINGS, ENTRY) == []
 
 
+def test_addresses_are_judged_by_the_settings() -> None:
+    without = SETTINGS.model_copy(update={"function_url": False})
+    (found,) = findings.judge(GOOD, without, ENTRY)
+    assert "has a URL, which the settings do not want" in str(found)
+    assert findings.judge(replace(GOOD, function_url=None), without, ENTRY) == []
+    domain = SETTINGS.model_copy(update={"domain_name": "events.example.com"})
+    for apis in ((), ("another",)):
+        (found,) = findings.judge(replace(GOOD, domain_apis=apis), domain, ENTRY)
+        assert "the domain events.example.com does not lead to the API" in str(found)
+    assert findings.judge(replace(GOOD, domain_apis=("api",)), domain, ENTRY) == []
+
+
 WRONG: list[tuple[Facts, str, str]] = [
+    (replace(GOOD, function_url=None), "the API's function has no URL", "make address STAGE=prod"),
+    (replace(GOOD, function_url="AWS_IAM"), "the function URL asks for AWS_IAM", "make address STAGE=prod"),
     (replace(GOOD, functions={}), "the function on_work is not there", "make deploy STAGE=prod"),
     (with_function("on_work", timeout_s=60), "on_work has a timeout of 60 s, the settings say 120 s", "make deploy"),
     (with_function("on_tick", memory_mb=128), "on_tick has 128 MB, the settings say 512 MB", "make deploy"),

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from chalice import Chalice, CORSConfig, Response
 
+from chalicelib.web.rest_events import match
 from infra.local.context import LambdaContext
-from infra.local.gateway import Gateway, Request, match, proxy_event
+from infra.local.gateway import Gateway, Request, proxy_event
 
 ROUTES = ["/", "/e/{key}", "/v1/runs", "/v1/runs/{id}", "/v1/{kind}/all", "/files/{proxy+}"]
 JSON = ("Content-Type", "application/json")

@@ -27,7 +27,7 @@ NOBODY: Policy = {"Version": "2012-10-17", "Statement": []}
 def outputs(stage: str = "test", bucket: str = "stepwell-test-payloads") -> dict[str, str]:
     """What the stack says of its parts."""
     found = {"Stage": stage, "KeysPath": f"/stepwell/{stage}", "PayloadBucketArn": f"arn:aws:s3:::{bucket}"}
-    for table in ("Events", "Runs", "Pauses", "Timers"):
+    for table in ("Events", "Runs", "Pauses", "Timers", "Functions"):
         found[f"{table}TableArn"] = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/stepwell-{stage}-{table.lower()}"
     for queue, name in (
         ("Events", "events"),
@@ -91,6 +91,13 @@ def nightly(_ctx: Context) -> None:
     pass
 
 
+DEPLOYED: dict[str, Any] = {
+    "DEV": "0",
+    "EXIT": "1",
+    "BUS": "stepwell-test",
+    "PARTIAL_BATCHES": "1",
+    "APP_NETWORKS": "127.0.0.0/8",
+}
 ALL = [child, everything, waiter, looker, failing, refusing, nightly]
 
 
@@ -186,6 +193,32 @@ def in_bulk(aws: Deployed) -> None:
     assert aws.ask("DELETE", f"/v1/cancellations/{listed['data'][0]['id']}")[0] == 200
 
 
+def apps_on_an_sdk(aws: Deployed) -> None:
+    """An app is synced, changed, called without an answer, and removed."""
+    url = "http://127.0.0.1:9/api/inngest"
+    step = {"id": "step", "name": "step", "runtime": {"type": "http", "url": f"{url}?fnId=shop-order&stepId=step"}}
+    function = {
+        "id": "shop-order",
+        "name": "order",
+        "triggers": [{"event": "demo/order"}],
+        "steps": {"step": {**step, "retries": {"attempts": 1}}},
+    }
+    app = {"url": url, "appName": "shop", "sdk": "py:v0.5.19", "framework": "flask", "v": "0.1", "deployType": "ping"}
+    for version in ("1", "2"):
+        status, answer = aws.ask("POST", "/fn/register", {**app, "appVersion": version, "functions": [function]})
+        assert (status, answer["modified"]) == (200, True), answer
+    # Until every process has read what was synced.
+    aws.pass_time("5m")
+    event_id = aws.send("demo/order", text=LARGE)
+    aws.drain()
+    _, runs = aws.ask("GET", f"/v1/events/{event_id}/runs")
+    assert [run["function_id"] for run in runs["data"]] == ["shop-order"]
+    aws.pass_time("1h")
+    for function_name in ("on_tick", "on_collect"):
+        aws.schedule(function_name)
+    assert aws.ask("DELETE", "/v1/apps/shop")[0] == 200
+
+
 def sweeps(aws: Deployed) -> None:
     """Runs and pauses that were forgotten, and a schedule."""
     for data in ({}, {"text": LARGE}):
@@ -254,11 +287,21 @@ def used() -> Iterator[dict[str, set[Use]]]:
     """What each function uses, from one long story."""
     with pytest.MonkeyPatch.context() as patch:
         found = record(patch)
-        with start_stepwell(ALL, DEV="0", EXIT="1", BUS="stepwell-test", PARTIAL_BATCHES="1") as kit:
+        with start_stepwell(ALL, **DEPLOYED) as kit:
             bus: Any = botocore.session.get_session().create_client("events")
             bus.create_event_bus(Name="stepwell-test")
             aws = Deployed(kit, patch)
-            for story in (signing, a_full_life, looking_back, failures, cancellations, in_bulk, sweeps, looking):
+            for story in (
+                signing,
+                a_full_life,
+                looking_back,
+                failures,
+                cancellations,
+                in_bulk,
+                apps_on_an_sdk,
+                sweeps,
+                looking,
+            ):
                 story(aws)
         yield found
 
@@ -283,6 +326,24 @@ def of_lambda_itself(function: str) -> set[Use]:
     return found
 
 
+def of_apps(function: str) -> set[Use]:
+    """What apps on an SDK need and no story here has: they report steps, start runs, and send and wait for signals."""
+    arns = outputs()
+    more: dict[str, dict[str, tuple[str, ...]]] = {
+        "api_handler": {
+            "EventsTableArn": ("PutItem",),
+            "RunsTableArn": ("ConditionCheckItem",),
+            "PausesTableArn": ("GetItem", "PutItem", "DeleteItem"),
+            "TimersTableArn": ("PutItem",),
+        },
+        "on_event": {"PausesTableArn": ("DeleteItem",)},
+        "on_work": {"PausesTableArn": ("GetItem", "DeleteItem")},
+    }
+    # One process plays all functions here: each may find in its memory what the others have read.
+    tables: dict[str, tuple[str, ...]] = {"FunctionsTableArn": ("GetItem", "Query")} | more.get(function, {})
+    return {(f"dynamodb:{action}", arns[table]) for table, actions in tables.items() for action in actions}
+
+
 def rare(function: str) -> set[Use]:
     """What the API needs when tables are large, or runs and waits are as no story here has them."""
     if function != "api_handler":
@@ -304,7 +365,7 @@ def rare(function: str) -> set[Use]:
 def test_a_function_may_do_nothing_else(used: dict[str, set[Use]], function: str) -> None:
     granted = grants(policies(outputs(), NOBODY)[function])
     unused = {grant for grant in granted if not any(covers(grant, use) for use in used[function])}
-    assert sorted(unused - of_lambda_itself(function) - rare(function)) == []
+    assert sorted(unused - of_lambda_itself(function) - rare(function) - of_apps(function)) == []
 
 
 def test_no_resource_is_a_wildcard_where_aws_has_names() -> None:
@@ -324,17 +385,17 @@ def test_no_resource_is_a_wildcard_where_aws_has_names() -> None:
     assert not any("*" in action for action, _ in patterns)
 
 
-def test_keys_are_decrypted_for_the_api_and_for_calls_to_apps_through_ssm_and_for_no_other_parameter() -> None:
+def test_keys_are_decrypted_for_those_that_ask_for_them_or_sign_through_ssm_and_for_no_other_parameter() -> None:
     documents = policies(outputs(), NOBODY)
     holders = [name for name, document in documents.items() if any(a == "kms:Decrypt" for a, _ in grants(document))]
     assert holders == ["api_handler", "on_work"]
-    for name in holders:
-        (decrypt,) = [one for one in documents[name]["Statement"] if one["Action"] == ["kms:Decrypt"]]
+    for holder in holders:
+        (decrypt,) = [one for one in documents[holder]["Statement"] if one["Action"] == ["kms:Decrypt"]]
         assert decrypt["Condition"]["StringEquals"] == {
             "kms:ViaService": f"ssm.{REGION}.amazonaws.com",
             "kms:EncryptionContext:PARAMETER_ARN": [
-                f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/stepwell/test/{keys}"
-                for keys in ("event-keys", "signing-keys")
+                f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/stepwell/test/{name}"
+                for name in ("event-keys", "signing-keys")
             ],
         }
 
@@ -360,6 +421,23 @@ def test_what_users_functions_need_goes_to_on_work_and_to_nothing_else() -> None
     assert MAIL in after["on_work"]["Statement"]
     assert {**after, "on_work": None} == {**before, "on_work": None}
     assert [one for one in after["on_work"]["Statement"] if one != MAIL] == before["on_work"]["Statement"]
+
+
+def test_apps_in_lambda_are_called_by_those_that_speak_to_apps_and_only_the_ones_that_are_named() -> None:
+    apps = [f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}" for name in ("one", "two:live")]
+    before, after = policies(outputs(), NOBODY), policies(outputs(), NOBODY, apps)
+    for name in FUNCTIONS:
+        expected = {("lambda:InvokeFunction", arn) for arn in apps} if name in ("api_handler", "on_work") else set()
+        assert grants(after[name]) - grants(before[name]) == expected
+        assert not any(action.startswith("lambda:") for action, _ in grants(before[name]))
+
+
+def test_functions_are_written_by_the_api_alone() -> None:
+    table = outputs()["FunctionsTableArn"]
+    for name, document in policies(outputs(), NOBODY).items():
+        actions = {action.removeprefix("dynamodb:") for action, resource in grants(document) if resource == table}
+        writes = {"PutItem"} if name == "api_handler" else set()
+        assert actions - {"GetItem", "Query"} == writes
 
 
 def test_one_statement_needs_no_list() -> None:

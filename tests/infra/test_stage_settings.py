@@ -14,6 +14,10 @@ from infra.deploy.settings import PATH, SettingsError, load
 DEFAULTS = PATH.read_text(encoding="utf-8").split("\n[stages.", 1)[0] + "\n"
 
 
+APP = "arn:aws:lambda:eu-west-1:123456789012:function:my_app-1"
+CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b-2c"
+
+
 def written(path: Path, stages: str = "", **default: str) -> Path:
     """A settings file: the project's defaults with some lines changed, and these stages."""
     lines = [
@@ -92,11 +96,21 @@ def test_parameters_are_texts_that_cloudformation_understands(tmp_path: Path) ->
         ("alarm_email", "'a@b.de, c@d.de'", "one address"),
         ("cors_origin", "'*'", "one origin such as https://app.example.com"),
         ("cors_origin", "'https://app.example.com/'", "one origin such as https://app.example.com"),
-        ("app_networks", "'10.0.0.1/8'", "networks with commas between them"),
-        ("app_networks", "'vpc'", "networks with commas between them"),
+        ("app_networks", "['vpc']", "a list of networks such as"),
         ("architecture", "'arm'", "one of x86_64, arm64"),
         ("log_level", "'debug'", "one of DEBUG, INFO, WARNING, ERROR"),
         ("api_endpoint_type", "'PRIVATE'", "one of REGIONAL, EDGE"),
+        ("function_url", "'yes'", "true or false"),
+        ("domain_name", "'https://events.example.com'", "a name such as events.example.com"),
+        ("domain_name", "'Events.example.com'", "a name such as events.example.com"),
+        ("domain_name", "'localhost'", "a name such as events.example.com"),
+        ("domain_certificate_arn", "'arn:aws:iam::1:server-certificate/x'", "the ARN of a certificate in ACM"),
+        ("lambda_apps", f"'{APP}'", "a list of ARNs of Lambda functions"),
+        ("lambda_apps", f"['{APP}', '{APP}']", "a list of ARNs of Lambda functions, each once"),
+        ("app_networks", "['10.0.0.1/16']", "a list of networks such as"),
+        ("lambda_apps", "['my-function']", "a list of ARNs of Lambda functions"),
+        ("lambda_apps", f"['{APP},*']", "a list of ARNs of Lambda functions"),
+        ("lambda_apps", "['arn:aws:lambda:eu-west-1:123456789012:function:*']", "a list of ARNs"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named_with_what_is(tmp_path: Path, name: str, value: str, allowed: str) -> None:
@@ -127,7 +141,18 @@ def test_a_stage_s_name_must_be_good_for_every_resource(stage: str) -> None:
         ),
         ({"retention_days": "400"}, "payload_backstop_days is 800: it must be at least 426"),
         ({"events_timeout_s": "300"}, "alarm_events_age_s is 300: it must be at least .*330"),
-        ({"work_timeout_s": "900"}, r"alarm_work_age_s is 1800: it must be at least 900 .*930"),
+        ({"alarm_work_age_s": "1049"}, r"alarm_work_age_s is 1049: it must be at least 900 .*150"),
+        ({"work_timeout_s": "900", "alarm_work_age_s": "1829"}, r"alarm_work_age_s is 1829: it must be .*930"),
+        ({"domain_name": "'events.example.com'"}, "domain_name and domain_certificate_arn belong together"),
+        ({"domain_certificate_arn": f"'{CERTIFICATE}'"}, "domain_name and domain_certificate_arn belong together"),
+        (
+            {
+                "domain_name": "'events.example.com'",
+                "domain_certificate_arn": f"'{CERTIFICATE}'",
+                "api_endpoint_type": "'EDGE'",
+            },
+            'domain_name needs api_endpoint_type = "REGIONAL"',
+        ),
     ],
 )
 def test_numbers_that_do_not_fit_each_other_are_told(tmp_path: Path, changes: dict[str, str], says: str) -> None:
@@ -136,8 +161,21 @@ def test_numbers_that_do_not_fit_each_other_are_told(tmp_path: Path, changes: di
 
 
 def test_numbers_that_just_fit_are_taken(tmp_path: Path) -> None:
-    changes = {"work_timeout_s": "870", "retention_days": "374", "hand_over_below_s": "860"}
-    assert load("prod", written(tmp_path, **changes)).work_visibility_s == 900
+    changes = {"work_timeout_s": "900", "retention_days": "374", "hand_over_below_s": "890"}
+    found = load("prod", written(tmp_path, **changes))
+    assert found.work_visibility_s == 930
+    assert found.parameters()["WorkVisibilitySeconds"] == "930"
+
+
+def test_apps_in_lambda_and_a_domain_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    changes = {
+        "lambda_apps": f"['{APP}', '{APP}:live']",
+        "domain_name": "'events.example.com'",
+        "domain_certificate_arn": f"'{CERTIFICATE}'",
+    }
+    found = load("prod", written(tmp_path, **changes))
+    assert found.lambda_apps == [APP, f"{APP}:live"]
+    assert (found.domain_name, found.domain_certificate_arn) == ("events.example.com", CERTIFICATE)
 
 
 def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ ALLOWED: dict[str, set[str]] = {
         "chalicelib.engine.metrics",
         "chalicelib.engine.tick",
         "chalicelib.sdk.registry",
+        "chalicelib.web.function_url",
         "chalicelib.web.routes",
         "chalicelib.wiring",
     },

@@ -51,11 +51,18 @@ def test_what_is_missing_is_named(name: str) -> None:
         ("RETRY_TABLE", "1s,,2s", "write numbers with units"),
         ("CLOCK_OFFSET_MS", "an hour", "must be a whole number"),
         ("CLOCK_OFFSET_MS", "²", "must be a whole number"),
+        ("LAMBDA_APPS", "my-function", "must be ARNs of Lambda functions"),
     ],
 )
 def test_what_cannot_be_used_is_named(name: str, value: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"STEPWELL_{name}.*{says}"):
         config.load(NEEDED | {f"STEPWELL_{name}": value})
+
+
+def test_apps_in_lambda_are_named_with_commas_between_them() -> None:
+    arns = [f"arn:aws:lambda:eu-west-1:123456789012:function:{name}" for name in ("one", "two:live")]
+    assert config.load(NEEDED).lambda_apps == ()
+    assert config.load(NEEDED | {"STEPWELL_LAMBDA_APPS": ", ".join(arns)}).lambda_apps == tuple(arns)
 
 
 def test_how_many_run_side_by_side_is_said_by_the_environment_or_by_nobody() -> None:

@@ -15,8 +15,9 @@ from app import app
 from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerCron, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
 from chalicelib.web import dispatch
+from chalicelib.web.rest_events import match
 from infra.local.context import LambdaContext
-from infra.local.gateway import Request, answer_of, match, proxy_event
+from infra.local.gateway import Request, answer_of, proxy_event
 from tests.web import described
 
 SIGNING_KEY = "signkey-test-" + "0f" * 32

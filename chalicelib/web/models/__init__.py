@@ -4,7 +4,7 @@ from chalicelib.core.registrations import Registration
 from chalicelib.web.models.apps import AppAddress, AppAnswer, Apps, Dev, NotRegistered, Registered, SyncedAnswer
 from chalicelib.web.models.calls import CheckpointAnswer, CheckpointRequest
 from chalicelib.web.models.cancellations import CancellationAnswer, CancellationRequest, Cancellations
-from chalicelib.web.models.common import Elsewhere, Error, Health, Index, OpenApi
+from chalicelib.web.models.common import ConnectRefusal, Elsewhere, Error, Health, Index, OpenApi
 from chalicelib.web.models.dead_letters import DeadLetterAnswer, DeadLettersAnswer, RedrivenAnswer
 from chalicelib.web.models.endpoint_runs import (
     BegunAnswer,
@@ -46,6 +46,7 @@ __all__ = [
     "Cancellations",
     "CheckpointAnswer",
     "CheckpointRequest",
+    "ConnectRefusal",
     "DeadLetterAnswer",
     "DeadLettersAnswer",
     "DeadLettersQuery",

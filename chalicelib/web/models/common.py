@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-24T09:00:00.000Z"])]
 
@@ -42,6 +42,12 @@ class Health(Shape):
     status: str
     stage: str
     functions: int = Field(description="How many functions this deployment has.")
+
+
+class ConnectRefusal(RootModel[str]):
+    """A start response of the Connect protocol whose gateway cannot be connected to: its address says why."""
+
+    content_type: ClassVar[str] = "application/protobuf"
 
 
 class OpenApi(BaseModel):

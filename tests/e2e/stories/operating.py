@@ -6,6 +6,7 @@ import json
 import secrets
 from pathlib import Path
 
+from tests.e2e.deploying import root_host
 from tests.e2e.waiting import until
 from tests.e2e.world import World
 
@@ -102,6 +103,7 @@ def _state(world: World) -> dict[str, list[str]]:
         "mappings": sorted(one["UUID"] for one in mine),
         "rules": sorted(rule["Name"] for rule in rules if f"stepwell-{world.stage}-" in rule["Name"]),
         "apis": sorted(api["id"] for api in client("apigateway").get_rest_apis()["items"]),
+        "root": [root_host(world.ground, world.stage)],
     }
 
 
