@@ -144,13 +144,11 @@ def _app_caller(
 ) -> Callable[[], AppCaller]:
     @functools.cache
     def caller() -> AppCaller:
-        from chalicelib.drivers.addresses import Addresses
         from chalicelib.drivers.app_sync import AppAsker
         from chalicelib.drivers.aws_lambda import LambdaTransport
-        from chalicelib.drivers.transport import Transport
 
-        over_http = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
-        return AppAsker(over_http, LambdaTransport(room.lambdas, clock, lambda: os.urandom(16).hex()), keyring, clock)
+        of_lambdas = LambdaTransport(room.lambdas(), clock, lambda: os.urandom(16).hex())
+        return AppAsker(_transport(config, clock), of_lambdas, keyring, clock)
 
     return caller
 
@@ -169,13 +167,10 @@ def app_drivers(
         return HttpDriver(_transport(config, clock), Caller(config.stage, keyring), clock, new_id)
 
     def of_endpoints() -> AppDriver:
-        from chalicelib.drivers.addresses import Addresses
         from chalicelib.drivers.endpoints import EndpointDriver
         from chalicelib.drivers.http import Caller
-        from chalicelib.drivers.transport import Transport
 
-        transport = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
-        return EndpointDriver(transport, Caller(config.stage, keyring), clock, new_id)
+        return EndpointDriver(_transport(config, clock), Caller(config.stage, keyring), clock, new_id)
 
     def over_lambda() -> AppDriver:
         from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
