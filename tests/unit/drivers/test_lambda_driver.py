@@ -13,17 +13,25 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.config import Config
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.aws.lambdas import Lambdas, rounded_s
 from chalicelib.core import limits
-from chalicelib.core.calls import Memo, Operations, Raised, Reply, Returned
+from chalicelib.core.calls import ErrorInfo, Memo, Operations, Raised, Reply, Returned
 from chalicelib.core.errors import UserError
 from chalicelib.core.functions import FunctionConfig
-from chalicelib.core.sdk_protocol.lambda_event import Invoked, endpoint_of, event_of
+from chalicelib.core.sdk_protocol import reply_of
+from chalicelib.core.sdk_protocol.lambda_event import Invoked, answer_of, endpoint_of, event_of
+from chalicelib.core.sdk_protocol.texts import Broken
 from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
 from chalicelib.drivers.http import Caller
 from tests.unit.drivers.peers import KEY, SDK, Keys, Peer, Received, Time, event, http, request
 
+FIELDS = (
+    *("statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"),
+    *("errorType", "errorMessage", "stackTrace", "trace", "x-inngest-sdk"),
+)
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:Shop_app"
 
 
@@ -254,3 +262,23 @@ def test_other_requests_than_calls_have_events_too() -> None:
     found = event_of("GET", "https://shop.lambda/x?a=&b=c", {}, b"", now_ms=5, request_id="r")
     assert (found["queryStringParameters"], found["requestContext"]["timeEpoch"]) == ({"a": "", "b": "c"}, 5)
     assert "body" not in found
+
+
+PAYLOADS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(FIELDS), inner),
+    max_leaves=12,
+)
+
+
+@given(st.binary() | PAYLOADS.map(lambda value: json.dumps(value).encode()), st.booleans())
+def test_no_payload_breaks_the_reading(payload: bytes, failed: bool) -> None:
+    try:
+        found = answer_of(Invoked(payload, failed=failed))
+    except Broken:
+        return
+    if isinstance(found, ErrorInfo):
+        assert failed
+        found.model_dump_json()
+    else:
+        assert isinstance(reply_of(found, now_ms=0, signing_key=KEY), Raised | Returned | Operations)
