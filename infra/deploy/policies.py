@@ -137,6 +137,8 @@ def _on_work(w: _Writer) -> list[Statement]:
         w.allow("Pauses", (_QUERY, _PUT, _DELETE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
+        # Calls to apps are signed.
+        *w.keys(),
     ]
 
 
