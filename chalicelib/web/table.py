@@ -104,7 +104,7 @@ ROUTES = (
         "/v0/runs/{run_id}/batch",
         "sdk_state.batch",
         "The events that started a run, as SDKs read them",
-        "Batch",
+        "RunEvents",
         errors=(404, 413),
         takes_request=True,
         others=_ELSEWHERE,

@@ -29,7 +29,7 @@ from chalicelib.web.models.parameters import (
     RunsQuery,
 )
 from chalicelib.web.models.runs import Jobs, RunAnswer, Runs, Timeline
-from chalicelib.web.models.sdk_state import Actions, Batch
+from chalicelib.web.models.sdk_state import Actions, RunEvents
 from chalicelib.web.models.signals import SignalAnswer, SignalRequest
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "AppAnswer",
     "Apps",
     "BacklogAnswer",
-    "Batch",
     "BegunAnswer",
     "CancellationAnswer",
     "CancellationRequest",
@@ -77,6 +76,7 @@ __all__ = [
     "Registration",
     "ResultQuery",
     "RunAnswer",
+    "RunEvents",
     "RunResult",
     "RunResultLater",
     "RunStepsRequest",

@@ -34,7 +34,7 @@ class Actions(RootModel[dict[str, StepData | StepFailure | EventPayload | None]]
     model_config = ConfigDict(frozen=True)
 
 
-class Batch(RootModel[list[EventPayload]]):
+class RunEvents(RootModel[list[EventPayload]]):
     """Events as functions see them."""
 
     model_config = ConfigDict(frozen=True)
