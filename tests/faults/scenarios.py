@@ -7,10 +7,13 @@ else a redelivered turn would find it due by the clock, and nobody would notice 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.core import ids
 from chalicelib.sdk import (
     Cancel,
     Context,
@@ -24,6 +27,7 @@ from chalicelib.sdk import (
     function,
 )
 from tests.faults.world import World
+from tests.scenarios.endpoint_app import App, complete, op, ran, serving
 
 # Of retries: longer than a recovery, shorter than what goes to the timers table. Pages so small that a few runs that
 # wait for the same event are more than one.
@@ -31,6 +35,7 @@ SETTINGS = {"RETRY_TABLE": "10m", "MATCH_PAGE": "2"}
 SAME_USER = "async.data.user == event.data.user"
 USER = {"user": "u1"}
 _current: list[World] = []
+_until_the_end = contextlib.ExitStack()
 
 
 @dataclass(frozen=True)
@@ -362,6 +367,38 @@ def _bulk_cancel(world: World) -> None:
     world.send("t/answer", USER)
 
 
+_BEGUN = ids.ulid(1_767_603_600_000, bytes(range(10)))
+
+
+def _begun_by_an_app(world: World) -> None:
+    """A run that its app ends within the request."""
+    event = App(url="https://shop.example").event()
+    world.begin_run(_BEGUN, event, [ran("one", 1)])
+    world.checkpoint(_BEGUN, [ran("two", 2), ran("three", 3)])
+    world.checkpoint(_BEGUN, [complete()])
+
+
+@functools.cache
+def _app() -> App:
+    """One for the process: its address is a part of what an execution looks like."""
+    return _until_the_end.enter_context(serving())
+
+
+def _left_by_an_app(world: World) -> None:
+    """A run that its app leaves to us while it waits, and that we end by calling it."""
+    wait = op("WaitForEvent", "the-wait", opts={"event": "t/answer", "timeout": "1d"})
+
+    def has_met() -> bool:
+        return any(row["sk"].startswith("s#") and row["st"] == "completed" for row in world.emulator.rows("runs"))
+
+    app = _app()
+    app.answer = lambda _steps, _target: (206, complete() if has_met() else [wait])
+    world.begin_run(_BEGUN, app.event(), [])
+    world.checkpoint(_BEGUN, [wait])
+    world.advance("10s")
+    world.send("t/answer", USER)
+
+
 def _same_id(world: World) -> None:
     world.send("t/steps", USER, id="only-once")
     world.send("t/steps", USER, id="only-once")
@@ -430,6 +467,8 @@ _ALL = (
     Scenario("cancel overtakes", (cancellable,), _overtaking, ends=_CANCELLED),
     Scenario("cancel by api", (cancellable,), _api_cancel, ends=_CANCELLED),
     Scenario("cancelled in bulk", (in_a_crowd,), _bulk_cancel, ends=("Cancelled",) * 4 + ("Completed",)),
+    Scenario("begun by an app", (), _begun_by_an_app),
+    Scenario("left by an app", (), _left_by_an_app),
     Scenario("step retried", (flaky_step,), _send("t/flaky", then="30m")),
     Scenario("step failed, caught", (caught,), _send("t/caught")),
     Scenario("function retried", (flaky_function,), _send("t/flaky-function", then="30m")),

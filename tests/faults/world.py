@@ -23,7 +23,17 @@ from chalicelib.core.errors import NotFound
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import apps, cancellations, collect, dead_letters, ingest, process_event, query, tick
+from chalicelib.engine import (
+    apps,
+    cancellations,
+    collect,
+    dead_letters,
+    endpoint_runs,
+    ingest,
+    process_event,
+    query,
+    tick,
+)
 from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.metrics import Collected
@@ -269,6 +279,23 @@ class World:
 
         while not self.invoke(create):
             self._advance_ms(limits.MINUTE_MS)
+        self.settle()
+
+    def begin_run(self, run_id: str, event: dict[str, Any], steps: list[Any]) -> None:
+        """An app begins a run. It tells again what it got no answer for, as SDKs do."""
+
+        def begin(p: Platform) -> None:
+            received_us = p.reception.next_us(p.clock.now_ms())
+            endpoint_runs.begin(p.services, run_id, event, steps, 3, received_us)
+
+        while not self.invoke(begin):
+            self.emulator.move_to(self.now_ms + 1_000)
+        self.settle()
+
+    def checkpoint(self, run_id: str, steps: list[Any]) -> None:
+        """It tells what it has done since."""
+        while not self.invoke(lambda p: endpoint_runs.checkpoint(p.services, run_id, steps)):
+            self.emulator.move_to(self.now_ms + 1_000)
         self.settle()
 
     def collect(self) -> None:

@@ -67,6 +67,8 @@ def test_the_whole_way(locked_api: Api) -> None:
         ({"status": 200, "headers": {}, "body": '{"a": 1}'}, 200, {"a": 1}),
         ({"a": 1}, 200, {"a": 1}),
         ([1], 200, [1]),
+        ("text", 200, "text"),
+        (None, 200, None),
         ({"status": 9000, "headers": None, "body": "1"}, 200, 1),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -80,7 +81,8 @@ def _told(ending: Ending) -> Response:
 def _of_app(output: Any) -> Response:
     """The answer that the app made, as the SDK tells it: status, headers and a body of text."""
     if not isinstance(output, Mapping) or not isinstance(output.get("status"), int) or "body" not in output:
-        return Response(body=output, status_code=200)
+        # As JSON, a text too: chalice would send it as it is.
+        return Response(body=json.dumps(output), status_code=200, headers={"Content-Type": "application/json"})
     given = output.get("headers")
     headers = {
         str(name): str(value)
