@@ -130,6 +130,8 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.allow("Send", (_SEND,), "WorkQueue", "EventsDeadQueue"),
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
+        # Runs that are cancelled in bulk.
+        w.indexes("by_function"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_DELETE,), "TimersTable"),
         w.payloads(),
