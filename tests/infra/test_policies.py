@@ -301,7 +301,7 @@ def of_apps(function: str) -> set[Use]:
             "TimersTableArn": ("PutItem",),
         },
         "on_event": {"PausesTableArn": ("DeleteItem",)},
-        "on_work": {"PausesTableArn": ("GetItem", "DeleteItem")},
+        "on_work": {"PausesTableArn": ("DeleteItem",)},
     }
     # One process plays all functions here: each may find in its memory what the others have read.
     tables: dict[str, tuple[str, ...]] = {"FunctionsTableArn": ("GetItem", "Query")} | more.get(function, {})
