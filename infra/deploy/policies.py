@@ -131,6 +131,8 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.allow("Send", (_SEND,), "WorkQueue", "EventsDeadQueue"),
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
+        # Runs that are cancelled in bulk.
+        w.indexes("by_function"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_DELETE,), "TimersTable"),
         w.payloads(),
@@ -147,7 +149,7 @@ def _on_work(w: _Writer) -> list[Statement]:
         # Looking back, and that an event was taken.
         w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
-        w.allow("Pauses", (_GET, _QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
+        w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
         w.allow("Functions", _CATALOG, "FunctionsTable"),

@@ -359,11 +359,14 @@ def of_apps(function: str) -> set[Use]:
             "TimersTableArn": ("PutItem",),
         },
         "on_event": {"PausesTableArn": ("DeleteItem",)},
-        "on_work": {"PausesTableArn": ("GetItem", "DeleteItem")},
+        "on_work": {"PausesTableArn": ("DeleteItem",)},
     }
     # One process plays all functions here: each may find in its memory what the others have read.
     tables: dict[str, tuple[str, ...]] = {"FunctionsTableArn": ("GetItem", "Query")} | more.get(function, {})
-    return {(f"dynamodb:{action}", arns[table]) for table, actions in tables.items() for action in actions}
+    found = {(f"dynamodb:{action}", arns[table]) for table, actions in tables.items() for action in actions}
+    # Many runs that are cancelled at once are found by their function.
+    in_bulk = {("dynamodb:Query", f"{arns['RunsTableArn']}/index/by_function")} if function == "on_event" else set()
+    return found | in_bulk
 
 
 def rare(function: str) -> set[Use]:
