@@ -75,14 +75,6 @@ def taken(holder: SignalWait) -> ErrorInfo:
     )
 
 
-def replaced(signal: str, by_run: str, now_ms: int) -> StepOutcome:
-    """How a wait ends whose place another one takes."""
-    error = ErrorInfo.of(
-        "SignalReplaced", f"run {by_run} waits for the signal {signal!r} now and took this wait's place"
-    )
-    return StepOutcome(ended_at_ms=now_ms, error=error, cause=Cause(kind=CauseKind.RUN, id=by_run))
-
-
 def timed_out(now_ms: int) -> StepOutcome:
     """How a wait ends whose time is over."""
     return StepOutcome(ended_at_ms=now_ms, cause=Cause(kind=CauseKind.TIMER))

@@ -10,7 +10,7 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.errors import InfrastructureError, LeaseLost
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.signals import SignalWait, arrival, checked_name, is_repeated, replaced, taken, timed_out
+from chalicelib.core.signals import SignalWait, arrival, checked_name, is_repeated, taken, timed_out
 from chalicelib.core.steps import StepOutcome, StepRecord
 from chalicelib.engine import cleanup, metrics
 from chalicelib.engine.recording import Recorder
@@ -60,7 +60,7 @@ def register(r: Recorder, step: StepRecord, wanted: SignalWait, *, replaces: boo
             if found is ours:
                 r.s.metrics.count(Metric.WAITS_OPENED)
             return None
-        if not _make_room(r.s, found, wanted, replaces=replaces):
+        if not _make_room(r.s, found, replaces=replaces):
             return taken(found)
         holder = found
     raise InfrastructureError(
@@ -68,13 +68,13 @@ def register(r: Recorder, step: StepRecord, wanted: SignalWait, *, replaces: boo
     )
 
 
-def _make_room(s: Services, holder: SignalWait, wanted: SignalWait, *, replaces: bool) -> bool:
-    """Whether the holder's wait has ended, or ends by this."""
+def _make_room(s: Services, holder: SignalWait, *, replaces: bool) -> bool:
+    """Whether the holder's place may be taken: its wait has ended, or is to be replaced."""
     now = s.clock.now_ms()
     if holder.until_ms < now:
         stored = _complete(s, holder, timed_out(now))
     elif replaces:
-        stored = _complete(s, holder, replaced(wanted.signal, wanted.run_id, now))
+        return True  # Whoever waited goes on waiting until its timeout, as the SDKs document it.
     else:
         head, stored = s.runs.head(holder.run_id), s.runs.get_step(holder.run_id, holder.step_id)
         is_open = head is not None and head.ending is None

@@ -50,7 +50,7 @@ def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Respons
         arguments: dict[str, Any] = {name: unquote(value) for name, value in captured.items()}
         if route.parameters is not None:
             arguments["params"] = load_model(route.parameters).read(request.query_params or {})
-        if route.body is not None:
+        if route.body is not None and not route.takes_body:
             arguments["body"] = load_model(route.body).read(request.raw_body)
         if route.takes_body or route.takes_request or route.takes_any_type:
             arguments["request"] = request
