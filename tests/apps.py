@@ -30,7 +30,7 @@ from chalicelib.core.calls import (
 from chalicelib.core.functions import EventTrigger, FunctionConfig
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.drivers.dispatch import Dispatcher
-from chalicelib.engine.ports import Catalog
+from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.services import Services
 
 Story = Generator[Any, Any, Any]
@@ -312,6 +312,13 @@ class Together:
     def __init__(self, own: Catalog, functions: Iterable[AppFunction]) -> None:
         self._own = own
         self._apps: Mapping[str, FunctionConfig] = {function.fn_id: function.config for function in functions}
+
+    @property
+    def deployed(self) -> frozenset[str]:
+        return self._own.deployed
+
+    def catch_up(self, accepted_at_ms: int) -> None:
+        self._own.catch_up(accepted_at_ms)
 
     def get(self, fn_id: str) -> FunctionConfig | None:
         return self._apps.get(fn_id) or self._own.get(fn_id)

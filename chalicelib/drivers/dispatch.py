@@ -9,7 +9,6 @@ from typing import Protocol
 from chalicelib.core.calls import CallRequest, ErrorInfo, GatewayOptions, Raised, Reply
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.gateway import GatewayAnswer, GatewayFault
-from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.ports import Gateway
 
 
@@ -61,16 +60,22 @@ class InProcess(Protocol):
         ...
 
 
+class Functions(Protocol):
+    """What is asked of the catalog here."""
+
+    def get(self, fn_id: str) -> FunctionConfig | None: ...
+
+
 class Dispatcher:
     """Implements engine.ports.Driver. What no driver knows is left to the one in process, which says so."""
 
-    def __init__(self, catalog: Catalog, in_process: InProcess, apps: Mapping[str, AppDriver]) -> None:
-        self._catalog = catalog
+    def __init__(self, functions: Functions, in_process: InProcess, apps: Mapping[str, AppDriver]) -> None:
+        self._functions = functions
         self._in_process = in_process
         self._apps = apps
 
     def call(self, request: CallRequest) -> Reply:
-        config = self._catalog.get(request.fn_id)
+        config = self._functions.get(request.fn_id)
         if config is None or config.driver == "in_process":
             return self._in_process.call(request)
         driver = self._apps.get(config.driver)

@@ -87,7 +87,8 @@ def played(kit: Stepwell, ask: Any, **options: Any) -> RunView:
 
 def development(**settings: str) -> Any:
     """Where requests may be made to this machine."""
-    return start_stepwell([], **{"DEV": "1", "RETRY_TABLE": "10s", **settings})
+    given: dict[str, Any] = {"DEV": "1", "RETRY_TABLE": "10s", **settings}
+    return start_stepwell([], **given)
 
 
 def told(kit: Stepwell) -> str:
