@@ -14,13 +14,14 @@ from chalicelib import config as configuration
 from chalicelib import deliveries, wiring
 from chalicelib.aws.room import furnish
 from chalicelib.core import limits, timers
-from chalicelib.core.calls import CallRequest, Reply
+from chalicelib.core.calls import CallRequest, Operations, Reply
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
+from chalicelib.core.errors import InfrastructureError, UserError
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import collect, dead_letters, ingest, process_event, query, tick
+from chalicelib.engine import checkpoints, collect, dead_letters, ingest, process_event, query, signals, tick
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.metrics import Collected
 from chalicelib.engine.ports import Driver
@@ -29,6 +30,7 @@ from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry
 from chalicelib.testing.pump import INVOCATION_MS, Invocation
 from chalicelib.wiring import Platform
+from tests.apps import App, AppFunction, serve
 from tests.faults.emulator import Emulator
 from tests.faults.injector import Crash, Injector
 from tests.faults.watch import Watch
@@ -69,8 +71,10 @@ class World:
         arm_ticks: bool = False,
         duplicate: bool = False,
         settings: dict[str, str] | None = None,
+        app: Sequence[AppFunction] = (),
     ) -> None:
         emulator.clear()
+        self._app = app
         self.emulator = emulator
         self.watch = Watch(emulator)
         self.injector = Injector(self.watch.look)
@@ -104,8 +108,11 @@ class World:
             session=self._session if session is None else session,
         )
         platform = wiring.build(config, registry=self._registry, room=room, chance=chance)
-        driver = MortalDriver(platform.services.driver, self.injector)
-        held.append(replace(platform, services=replace(platform.services, driver=driver)))
+        services = platform.services
+        if self._app:
+            services = replace(services, **serve(services, App(self._app, self._checkpoint)))
+        driver = MortalDriver(services.driver, self.injector)
+        held.append(replace(platform, services=replace(services, driver=driver)))
         self._counts.append(platform.metrics)
         return held[0]
 
@@ -223,6 +230,36 @@ class World:
         while not self.invoke(lambda p: query.cancel_run(p.services, run_id)):
             self._advance_ms(5 * limits.MINUTE_MS)
             self.collect()
+        self.settle()
+
+    def _checkpoint(self, run_id: str, queue_item_id: str, reply: Operations) -> str:
+        """An app, itself no process of ours, reports steps while a turn waits for it. Whatever becomes of the process
+        that takes them, it asks a second time, and then answers its call."""
+        for _ in range(2):
+            answer = self._taken(run_id, queue_item_id, reply)
+            if answer is not None:
+                return answer
+        return "failed"
+
+    def _taken(self, run_id: str, queue_item_id: str, reply: Operations) -> str | None:
+        try:
+            checkpoints.record(self.platform.services, run_id, queue_item_id, reply)
+        except Crash:
+            self.crashes += 1
+            self.injector.dead = False
+            return None
+        except InfrastructureError:
+            return None
+        except checkpoints.StaleCheckpoint:
+            return "stale"
+        except UserError:
+            return "failed"
+        return "ok"
+
+    def signal(self, name: str, data: Any) -> None:
+        """The API's sending of a signal. A client that got no answer sends it again."""
+        while not self.invoke(lambda p: signals.send(p.services, name, data)):
+            pass
         self.settle()
 
     def collect(self) -> None:
