@@ -25,7 +25,7 @@ from chalicelib.core.functions import CronTrigger
 from chalicelib.core.runs import Run, RunStatus
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord, in_order
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import collect, ingest, near_misses, query, tick
+from chalicelib.engine import collect, ingest, near_misses, query, signals, tick
 from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry, discover
@@ -142,6 +142,12 @@ class Stepwell:
         sent = self.send_only(name, data, id=id)
         self.pump.drain()
         return sent
+
+    def send_signal(self, signal: str, data: Any = None) -> str | None:
+        """What `POST /v1/signals` does; the id of the run that waited for it, None when none did."""
+        found = signals.send(self.platform.services, signal, data)
+        self.pump.drain()
+        return found
 
     def send_only(
         self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, *, id: str | None = None

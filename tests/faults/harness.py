@@ -61,6 +61,7 @@ def play(
         arm_ticks=scenario.arm_ticks,
         duplicate=duplicate,
         settings=SETTINGS,
+        app=scenario.app,
     )
     world.injector.point = point
     world.injector.rules += rules

@@ -144,6 +144,8 @@ def _left_over(world: World, runs: dict[str, Run]) -> list[str]:
     for row in world.emulator.rows("pauses"):
         if "pause" in row and json.loads(row["pause"])["run_id"] not in live:
             found.append(f"pause left: {row['pk']} {row['sk']}")
+        if "wait" in row and json.loads(row["wait"])["run_id"] not in live:
+            found.append(f"signal left: {row['wait']}")
     for row in world.emulator.rows("timers"):
         if "message" in row and row["sk"].split("#")[1] not in live:
             found.append(f"timer left: {row['sk']}")

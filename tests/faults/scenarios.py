@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import ids
+from chalicelib.core.calls import CallRequest
 from chalicelib.sdk import (
     Cancel,
     Context,
@@ -26,6 +27,8 @@ from chalicelib.sdk import (
     WaitFor,
     function,
 )
+from tests import apps
+from tests.apps import AppFunction, Story
 from tests.faults.world import World
 from tests.scenarios.endpoint_app import App, complete, op, ran, serving
 
@@ -50,6 +53,8 @@ class Scenario:
     arm_ticks: bool = False
     open_runs: int = 0
     inert: frozenset[str] = frozenset()
+    # Functions of an app.
+    app: tuple[AppFunction, ...] = ()
     ends: tuple[str, ...] = ("Completed",)
 
 
@@ -289,6 +294,65 @@ def forgotten(ctx: Context) -> str:
     return "timed out"
 
 
+@function(fn_id="signalled", trigger=TriggerEvent(event="t/signalled"))
+def signalled(ctx: Context) -> Any:
+    run(ctx, "before")
+    data = ctx.event.data
+    try:
+        found = ctx.step.wait_for_signal(
+            "the-signal", signal="s", timeout=data.get("for", "9d"), on_conflict=data.get("on_conflict", "fail")
+        )
+    except StepError as error:
+        return run(ctx, "excuse", error.name)
+    return None if found is None else found.data
+
+
+@function(fn_id="signaller", trigger=TriggerEvent(event="t/signal"))
+def signaller(ctx: Context) -> str:
+    ctx.step.send_signal("tell", signal="s", data=ctx.event.data)
+    return run(ctx, "told")  # type: ignore[no-any-return]
+
+
+def _app_step(request: CallRequest, name: str) -> apps.Run:
+    """A step of an app that counts."""
+
+    def work_in_app() -> str:
+        world_now().ran(request.run_id, name)
+        return f"{name} done"
+
+    return apps.run(name, work_in_app)
+
+
+def _reporting(request: CallRequest) -> Story:
+    found = []
+    for name in ("one", "two", "three"):
+        found.append((yield _app_step(request, name)))
+    answer = yield apps.wait("the-wait", "t/answer", timeout_ms=86_400_000)
+    found.append((yield _app_step(request, "four")))
+    return [*found, answer["data"]["n"]]
+
+
+def _side_by_side(request: CallRequest) -> Story:
+    def branch(name: str) -> Story:
+        return (yield _app_step(request, name))
+
+    def asleep_for(ms: int) -> Story:
+        yield apps.sleep("nap", request.event.received_at_ms + ms)
+        return (yield _app_step(request, "awake"))
+
+    outputs = yield apps.both(branch("left"), branch("right"), asleep_for(600_000))
+    number, first = yield apps.race(branch("slow"), branch("fast"))
+    return [*outputs, (yield _app_step(request, "join")), number in (0, 1), first is not None]
+
+
+def _at_once(request: CallRequest) -> Story:
+    """All in one answer, as of an app whose reports do not come through."""
+    found = []
+    for name in ("one", "two", "three"):
+        found.append((yield _app_step(request, name)))
+    return found
+
+
 def _send(name: str, data: dict[str, Any] | None = None, *, then: str | None = None) -> Callable[[World], None]:
     def script(world: World) -> None:
         world.send(name, USER if data is None else data)
@@ -339,6 +403,24 @@ def _answers_before(trigger: str, *answers: int, after: int | None = None) -> Ca
         world.advance("20m")
         if after is not None:
             world.send("t/answer", {**USER, "n": after})
+
+    return script
+
+
+def _signal(then: str | None = None, *, twice: dict[str, Any] | None = None) -> Callable[[World], None]:
+    """A run waits for a signal, and with `twice` another one; then the signal comes."""
+
+    def script(world: World) -> None:
+        world.send("t/signalled", USER)
+        if twice is not None:
+            world.advance("10s")
+            world.send("t/signalled", {**USER, **twice})
+        world.advance("10s")
+        if then is None:
+            world.signal("s", {"n": 1})
+        else:
+            world.send(then, {"n": 1})
+        world.advance("10s")
 
     return script
 
@@ -492,6 +574,35 @@ _ALL = (
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),
+    Scenario("signal", (signalled,), _signal()),
+    Scenario("signal of a step", (signalled, signaller), _signal("t/signal"), ends=_BOTH),
+    Scenario("signal timed out", (signalled,), _send("t/signalled", {**USER, "for": "10m"}, then="20m")),
+    Scenario("signal taken", (signalled,), _signal(twice={}), ends=_BOTH),
+    Scenario("signal replaced", (signalled,), _signal(twice={"on_conflict": "replace"}), ends=_BOTH),
+    Scenario(
+        "checkpoints",
+        (),
+        _two("t/reporting", {"name": "t/answer", "data": {**USER, "n": 1}}),
+        app=(AppFunction("reporting", "t/reporting", _reporting, checkpoints=1),),
+    ),
+    Scenario(
+        "checkpoints of two",
+        (),
+        _two("t/reporting", {"name": "t/answer", "data": {**USER, "n": 1}}),
+        app=(AppFunction("reporting", "t/reporting", _reporting, checkpoints=2),),
+    ),
+    Scenario(
+        "steps and end in one answer",
+        (),
+        _send("t/at-once"),
+        app=(AppFunction("at-once", "t/at-once", _at_once, checkpoints=10),),
+    ),
+    Scenario(
+        "branches of an app",
+        (),
+        _send("t/branches", then="20m"),
+        app=(AppFunction("branches", "t/branches", _side_by_side),),
+    ),
     Scenario("collected", (forgotten,), _collected),
     Scenario("apps synced", (three_steps,), _synced, ends=("Completed",) * 3),
 )

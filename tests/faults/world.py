@@ -14,24 +14,26 @@ import botocore.session
 from chalicelib import config as configuration
 from chalicelib import deliveries, wiring
 from chalicelib.aws.room import furnish
+from chalicelib.core import apps as synced
 from chalicelib.core import limits, timers
-from chalicelib.core.apps import App
-from chalicelib.core.calls import CallRequest, Reply, Returned
+from chalicelib.core.calls import CallRequest, Operations, Reply, Returned
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
-from chalicelib.core.errors import NotFound
+from chalicelib.core.errors import InfrastructureError, NotFound, UserError
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
 from chalicelib.engine import (
     apps,
     cancellations,
+    checkpoints,
     collect,
     dead_letters,
     endpoint_runs,
     ingest,
     process_event,
     query,
+    signals,
     tick,
 )
 from chalicelib.engine.app_ports import Catalog
@@ -43,6 +45,7 @@ from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry
 from chalicelib.testing.pump import INVOCATION_MS, Invocation
 from chalicelib.wiring import Platform
+from tests.apps import App, AppFunction, serve
 from tests.faults.emulator import Emulator
 from tests.faults.injector import Crash, Injector
 from tests.faults.watch import Watch
@@ -59,21 +62,30 @@ class NotAtRest(AssertionError):
 
 @dataclass(frozen=True)
 class MortalDriver:
-    """A process that died while user code ran answers nothing, whatever caught the crash. Functions of apps return at
-    once."""
+    """A process that died while user code ran answers nothing, whatever caught the crash."""
 
     driver: Driver
     injector: Injector
+
+    def call(self, request: CallRequest) -> Reply:
+        reply = self.driver.call(request)
+        if self.injector.dead:
+            raise Crash
+        return reply
+
+
+@dataclass(frozen=True)
+class ReturningApps:
+    """Functions of synced apps return at once."""
+
+    driver: Driver
     catalog: Catalog
 
     def call(self, request: CallRequest) -> Reply:
         config = self.catalog.get(request.fn_id)
         if config is not None and config.driver == "http":
             return Returned(output=f"{request.fn_id} done", size_bytes=0)
-        reply = self.driver.call(request)
-        if self.injector.dead:
-            raise Crash
-        return reply
+        return self.driver.call(request)
 
 
 class World:
@@ -88,8 +100,10 @@ class World:
         arm_ticks: bool = False,
         duplicate: bool = False,
         settings: dict[str, str] | None = None,
+        app: Sequence[AppFunction] = (),
     ) -> None:
         emulator.clear()
+        self._app = app
         self.emulator = emulator
         self.watch = Watch(emulator)
         self.injector = Injector(self.watch.look)
@@ -123,8 +137,12 @@ class World:
             session=self._session if session is None else session,
         )
         platform = wiring.build(config, registry=self._registry, room=room, chance=chance)
-        driver = MortalDriver(platform.services.driver, self.injector, platform.services.catalog)
-        held.append(replace(platform, services=replace(platform.services, driver=driver)))
+        services = platform.services
+        if self._app:
+            services = replace(services, **serve(services, App(self._app, self._checkpoint)))
+        else:
+            services = replace(services, driver=ReturningApps(services.driver, services.catalog))
+        held.append(replace(platform, services=replace(services, driver=MortalDriver(services.driver, self.injector))))
         self._counts.append(platform.metrics)
         return held[0]
 
@@ -250,7 +268,7 @@ class World:
             FunctionConfig(id=f"{app_id}-{name}", name=name, triggers=(EventTrigger(event=event),), driver="http")
             for name in names
         )
-        app = App(id=app_id, url="https://app.example.com", functions=functions)
+        app = synced.App(id=app_id, url="https://app.example.com", functions=functions)
         while not self.invoke(lambda p: apps.register(p.services, p.room.apps, app)):
             pass
 
@@ -296,6 +314,36 @@ class World:
         """It tells what it has done since."""
         while not self.invoke(lambda p: endpoint_runs.checkpoint(p.services, run_id, steps)):
             self.emulator.move_to(self.now_ms + 1_000)
+        self.settle()
+
+    def _checkpoint(self, run_id: str, queue_item_id: str, reply: Operations) -> str:
+        """An app, itself no process of ours, reports steps while a turn waits for it. Whatever becomes of the process
+        that takes them, it asks a second time, and then answers its call."""
+        for _ in range(2):
+            answer = self._taken(run_id, queue_item_id, reply)
+            if answer is not None:
+                return answer
+        return "failed"
+
+    def _taken(self, run_id: str, queue_item_id: str, reply: Operations) -> str | None:
+        try:
+            checkpoints.record(self.platform.services, run_id, queue_item_id, reply)
+        except Crash:
+            self.crashes += 1
+            self.injector.dead = False
+            return None
+        except InfrastructureError:
+            return None
+        except checkpoints.StaleCheckpoint:
+            return "stale"
+        except UserError:
+            return "failed"
+        return "ok"
+
+    def signal(self, name: str, data: Any) -> None:
+        """The API's sending of a signal. A client that got no answer sends it again."""
+        while not self.invoke(lambda p: signals.send(p.services, name, data)):
+            pass
         self.settle()
 
     def collect(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -85,10 +86,9 @@ def played(kit: Stepwell, ask: Any, **options: Any) -> RunView:
     return kit.only_run("fn")
 
 
-def development(**settings: str) -> Any:
+def development(retries: str = "10s") -> AbstractContextManager[Stepwell]:
     """Where requests may be made to this machine."""
-    given: dict[str, Any] = {"DEV": "1", "RETRY_TABLE": "10s", **settings}
-    return start_stepwell([], **given)
+    return start_stepwell([], DEV="1", RETRY_TABLE=retries)
 
 
 def told(kit: Stepwell) -> str:
@@ -285,7 +285,7 @@ def test_a_request_that_waits_for_its_next_attempt_holds_up_nobody(server: Serve
         ask = apps.infer("ask", server.url, body="{}")
         return (yield apps.both(one(ask, "after-ask"), one(apps.wait("the-wait", "answer"), "after-wait")))
 
-    with development(RETRY_TABLE="10m") as kit:
+    with development("10m") as kit:
         serve(kit, story)
         kit.send("go")
         kit.send("answer")
