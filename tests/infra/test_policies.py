@@ -91,7 +91,17 @@ def nightly(_ctx: Context) -> None:
     pass
 
 
-ALL = [child, everything, waiter, looker, failing, refusing, nightly]
+@function(fn_id="signalled", trigger=TriggerEvent(event="demo/signal"), cancel=Cancel(event="demo/stop"))
+def signalled(ctx: Context) -> object:
+    return ctx.step.wait_for_signal("wait", signal="s", timeout="1h", on_conflict="replace")
+
+
+@function(fn_id="signaller", trigger=TriggerEvent(event="demo/signals"))
+def signaller(ctx: Context) -> object:
+    return ctx.step.send_signal("tell", signal="s")
+
+
+ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller]
 
 
 def a_full_life(aws: Deployed) -> None:
@@ -158,6 +168,26 @@ def cancellations(aws: Deployed) -> None:
     assert aws.ask("DELETE", f"/v1/runs/{running[-1].run_id}")[0] == 200
     assert aws.ask("GET", f"/v1/events/{stop}")[0] == 200
     aws.drain()
+
+
+def signals(aws: Deployed) -> None:
+    """By a step, by the API; and waits that are replaced, cancelled, and time out."""
+    for _ in range(2):
+        aws.send("demo/signal")
+        aws.drain()
+    aws.send("demo/signals")
+    aws.drain()
+    for end in ("api", "stop", "time"):
+        aws.send("demo/signal")
+        aws.drain()
+        if end == "api":
+            assert aws.ask("POST", "/v1/signals", {"signal": "s", "data": LARGE})[0] == 200
+        elif end == "stop":
+            aws.send("demo/stop")
+        else:
+            aws.pass_time("2h")
+        aws.drain()
+    assert sorted(run.status for run in aws.kit.runs("signalled")) == ["Cancelled"] + ["Completed"] * 3 + ["Failed"]
 
 
 def sweeps(aws: Deployed) -> None:
@@ -232,7 +262,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
             bus: Any = botocore.session.get_session().create_client("events")
             bus.create_event_bus(Name="stepwell-test")
             aws = Deployed(kit, patch)
-            for story in (a_full_life, looking_back, failures, cancellations, sweeps, looking):
+            for story in (a_full_life, looking_back, failures, cancellations, signals, sweeps, looking):
                 story(aws)
         yield found
 
