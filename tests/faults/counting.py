@@ -6,7 +6,7 @@ from collections import Counter
 
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Run, RunStatus
-from chalicelib.core.steps import FUNCTION_ENTRY, CauseKind, StepKind, StepRecord, StepStatus
+from chalicelib.core.steps import FUNCTION_ENTRY, CauseKind, StepRecord, StepStatus
 from tests.faults import observe
 from tests.faults.world import World
 
@@ -15,7 +15,13 @@ _ENDS = {
     RunStatus.FAILED: Metric.RUNS_FAILED,
     RunStatus.CANCELLED: Metric.RUNS_CANCELLED,
 }
-_WAITS = {CauseKind.EVENT: Metric.WAITS_MATCHED, CauseKind.TIMER: Metric.WAITS_EXPIRED}
+_WAITS = {
+    CauseKind.EVENT: Metric.WAITS_MATCHED,
+    CauseKind.SIGNAL: Metric.WAITS_MATCHED,
+    CauseKind.TIMER: Metric.WAITS_EXPIRED,
+    # Another run has taken the place of a wait for a signal.
+    CauseKind.RUN: Metric.STEPS_FAILED,
+}
 DECIDED_BY_WRITES = frozenset(
     {
         Metric.EVENTS_IN,
@@ -59,7 +65,8 @@ def _happened(world: World) -> Counter[Metric]:
 
 def _of_step(run: Run, step: StepRecord) -> list[Metric]:
     cause = None if step.outcome is None else step.outcome.cause
-    if step.plan.kind is not StepKind.WAIT:
+    was_refused = step.status is StepStatus.FAILED and cause is None
+    if not step.plan.is_wait or was_refused:
         ended = {StepStatus.COMPLETED: Metric.STEPS, StepStatus.FAILED: Metric.STEPS_FAILED}
         return [ended[step.status]] if step.status in ended else []
     if cause is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
-from chalicelib.core import events, ids
+from chalicelib.core import events
 from chalicelib.core.apps import App
 from chalicelib.core.runs import Run
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord
@@ -15,6 +16,7 @@ from tests.faults.emulator import DEAD
 from tests.faults.world import World
 
 Picture = dict[str, list[str]]
+_ID = re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
 
 
 def picture(world: World, inert: frozenset[str] = frozenset()) -> Picture:
@@ -72,7 +74,7 @@ def _step(step: StepRecord) -> list[Any]:
     if outcome is None:
         return [step.status.value]
     cause = None if outcome.cause is None else [outcome.cause.kind.value, outcome.cause.name]
-    error = None if outcome.error is None else [outcome.error.name, outcome.error.message]
+    error = None if outcome.error is None else [outcome.error.name, _plain(outcome.error.message)]
     return [step.status.value, _plain(outcome.output), error, cause]
 
 
@@ -83,7 +85,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, str):
-        return "<id>" if ids.is_ulid(value) else value[:200]
+        return _ID.sub("<id>", value)[:200]
     return value
 
 

@@ -100,7 +100,19 @@ DEPLOYED: dict[str, Any] = {
     "PARTIAL_BATCHES": "1",
     "APP_NETWORKS": "127.0.0.0/8",
 }
-ALL = [child, everything, waiter, looker, failing, refusing, nightly]
+
+
+@function(fn_id="signalled", trigger=TriggerEvent(event="demo/signal"), cancel=Cancel(event="demo/stop"))
+def signalled(ctx: Context) -> object:
+    return ctx.step.wait_for_signal("wait", signal="s", timeout="1h", on_conflict="replace")
+
+
+@function(fn_id="signaller", trigger=TriggerEvent(event="demo/signals"))
+def signaller(ctx: Context) -> object:
+    return ctx.step.send_signal("tell", signal="s")
+
+
+ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller]
 
 
 def a_full_life(aws: Deployed) -> None:
@@ -240,6 +252,26 @@ def begun_by_apps(aws: Deployed) -> None:
     aws.drain()
 
 
+def signals(aws: Deployed) -> None:
+    """By a step, by the API; and waits that are replaced, cancelled, and time out."""
+    for _ in range(2):
+        aws.send("demo/signal")
+        aws.drain()
+    aws.send("demo/signals")
+    aws.drain()
+    for end in ("api", "stop", "time"):
+        aws.send("demo/signal")
+        aws.drain()
+        if end == "api":
+            assert aws.ask("POST", "/v1/signals", {"signal": "s", "data": LARGE})[0] == 200
+        elif end == "stop":
+            aws.send("demo/stop")
+        else:
+            aws.pass_time("2h")
+        aws.drain()
+    assert sorted(run.status for run in aws.kit.runs("signalled")) == ["Cancelled"] + ["Completed"] * 3 + ["Failed"]
+
+
 def sweeps(aws: Deployed) -> None:
     """Runs and pauses that were forgotten, and a schedule."""
     for data in ({}, {"text": LARGE}):
@@ -321,6 +353,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 in_bulk,
                 begun_by_apps,
                 apps_on_an_sdk,
+                signals,
                 sweeps,
                 looking,
             ):

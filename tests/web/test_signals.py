@@ -70,7 +70,7 @@ def leased(api: Api) -> str:
     """A run whose lease a turn holds."""
     api.kit.send_only("demo/greet")
     api.kit.pump.deliver_event()
-    (run_id,) = [item["pk"] for item in items(api.kit, "runs") if item["sk"] == "0"]
+    (run_id,) = [str(item["pk"]) for item in items(api.kit, "runs") if item["sk"] == "0"]
     now = api.kit.platform.clock.now_ms()
     owner = Owner(message_id="m", nonce="n")
     api.kit.platform.services.runs.take_lease(run_id, owner, until_ms=now + 60_000, now_ms=now)
