@@ -53,10 +53,10 @@ def environment(settings: StageSettings, outputs: Mapping[str, str]) -> dict[str
     }
     if settings.bus_exit:
         found["STEPWELL_EXIT"] = "1"
+    if settings.app_networks:
+        found["STEPWELL_APP_NETWORKS"] = settings.app_networks
     if settings.cors_origin:
         found["STEPWELL_CORS_ORIGIN"] = settings.cors_origin
-    if settings.app_networks:
-        found["STEPWELL_APP_NETWORKS"] = ",".join(settings.app_networks)
     if settings.lambda_apps:
         found["STEPWELL_LAMBDA_APPS"] = ",".join(settings.lambda_apps)
     return found

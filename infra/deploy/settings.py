@@ -83,6 +83,7 @@ class StageSettings(BaseModel):
     alarm_errors: int = _whole(1, 100_000)
     alarm_throttles: int = _whole(1, 100_000)
     cors_origin: str = Field(description='one origin such as https://app.example.com (without a path), or ""')
+    app_networks: str = Field(description='networks with commas between them, such as 10.0.0.0/16,fd00::/8, or ""')
     bus_exit: bool = _flag()
     api_endpoint_type: Literal["REGIONAL", "EDGE"] = _one_of("REGIONAL", "EDGE")
     function_url: bool = _flag()
@@ -93,7 +94,6 @@ class StageSettings(BaseModel):
     )
     architecture: Literal["x86_64", "arm64"] = _one_of("x86_64", "arm64")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _one_of("DEBUG", "INFO", "WARNING", "ERROR")
-    app_networks: list[str] = Field(description='a list of networks such as "10.0.0.0/16"')
     environment: dict[str, str] = Field(
         description="a table of texts; names of letters, digits and _, not beginning with " + ", ".join(_RESERVED)
     )
@@ -131,9 +131,9 @@ class StageSettings(BaseModel):
 
     @field_validator("app_networks")
     @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        for network in value:
-            ipaddress.ip_network(network)
+    def _networks(cls, value: str) -> str:
+        for part in value.split(",") if value else ():
+            ipaddress.ip_network(part.strip())  # Raises ValueError.
         return value
 
     @field_validator("environment")

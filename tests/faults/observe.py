@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from chalicelib.core import events, ids
+from chalicelib.core.apps import App
 from chalicelib.core.runs import Run
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord
 from chalicelib.engine import lifecycle
@@ -17,9 +18,18 @@ Picture = dict[str, list[str]]
 
 
 def picture(world: World, inert: frozenset[str] = frozenset()) -> Picture:
-    """Runs with their steps (but the inert ones), and events with what they caused, as texts in order."""
+    """Runs with their steps (but the inert ones), events with what they caused, and apps, as texts in order."""
     runs = load_runs(world)
-    return {"runs": sorted(_run_text(run, inert) for run in runs.values()), "events": sorted(_event_texts(world, runs))}
+    return {
+        "runs": sorted(_run_text(run, inert) for run in runs.values()),
+        "events": sorted(_event_texts(world, runs)),
+        "apps": sorted(_app_text(app) for app in world.platform.room.apps.all()),
+    }
+
+
+def _app_text(app: App) -> str:
+    retired = sorted(one.config.id for one in app.retired)
+    return repr((app.id, [config.id for config in app.functions], retired, app.removed_at_ms is not None))
 
 
 def load_runs(world: World) -> dict[str, Run]:

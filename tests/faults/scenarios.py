@@ -370,6 +370,17 @@ def _collected(world: World) -> None:
     world.collect()
 
 
+def _synced(world: World) -> None:
+    world.sync("other", "kept", event="t/other")
+    world.sync("shop", "pay", "ship", event="t/order")
+    world.send("t/order", USER)
+    world.sync("shop", "pay", event="t/order")
+    world.send("t/order", USER)
+    world.sync("shop", "pay", event="t/order")
+    world.remove_app("shop")
+    world.send("t/order", USER)
+
+
 _BOTH = ("Completed", "Completed")
 _ONE_FAILED = ("Completed", "Failed")
 _CANCELLED = ("Cancelled",)
@@ -433,5 +444,6 @@ _ALL = (
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),
     Scenario("collected", (forgotten,), _collected),
+    Scenario("apps synced", (three_steps,), _synced, ends=("Completed",) * 3),
 )
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

@@ -3,6 +3,7 @@ empty memory goes on with what lies in AWS."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +15,16 @@ from chalicelib import config as configuration
 from chalicelib import deliveries, wiring
 from chalicelib.aws.room import furnish
 from chalicelib.core import limits, timers
-from chalicelib.core.calls import CallRequest, Reply
+from chalicelib.core.apps import App
+from chalicelib.core.calls import CallRequest, Reply, Returned
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
-from chalicelib.core.functions import CronTrigger
+from chalicelib.core.errors import NotFound
+from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import collect, dead_letters, ingest, process_event, query, tick
+from chalicelib.engine import apps, collect, dead_letters, ingest, process_event, query, tick
+from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.metrics import Collected
 from chalicelib.engine.ports import Driver
@@ -45,12 +49,17 @@ class NotAtRest(AssertionError):
 
 @dataclass(frozen=True)
 class MortalDriver:
-    """A process that died while user code ran answers nothing, whatever caught the crash."""
+    """A process that died while user code ran answers nothing, whatever caught the crash. Functions of apps return at
+    once."""
 
     driver: Driver
     injector: Injector
+    catalog: Catalog
 
     def call(self, request: CallRequest) -> Reply:
+        config = self.catalog.get(request.fn_id)
+        if config is not None and config.driver == "http":
+            return Returned(output=f"{request.fn_id} done", size_bytes=0)
         reply = self.driver.call(request)
         if self.injector.dead:
             raise Crash
@@ -104,7 +113,7 @@ class World:
             session=self._session if session is None else session,
         )
         platform = wiring.build(config, registry=self._registry, room=room, chance=chance)
-        driver = MortalDriver(platform.services.driver, self.injector)
+        driver = MortalDriver(platform.services.driver, self.injector, platform.services.catalog)
         held.append(replace(platform, services=replace(platform.services, driver=driver)))
         self._counts.append(platform.metrics)
         return held[0]
@@ -224,6 +233,26 @@ class World:
             self._advance_ms(5 * limits.MINUTE_MS)
             self.collect()
         self.settle()
+
+    def sync(self, app_id: str, *names: str, event: str) -> None:
+        """An app registers itself with these functions. One that got no answer is synced again."""
+        functions = tuple(
+            FunctionConfig(id=f"{app_id}-{name}", name=name, triggers=(EventTrigger(event=event),), driver="http")
+            for name in names
+        )
+        app = App(id=app_id, url="https://app.example.com", functions=functions)
+        while not self.invoke(lambda p: apps.register(p.services, p.room.apps, app)):
+            pass
+
+    def remove_app(self, app_id: str) -> None:
+        """The API's removal of an app. A client that got no answer asks again, and may be told that it is gone."""
+
+        def remove(platform: Platform) -> None:
+            with contextlib.suppress(NotFound):
+                apps.remove(platform.services, platform.room.apps, app_id)
+
+        while not self.invoke(remove):
+            pass
 
     def collect(self) -> None:
         """What runs every five minutes."""
