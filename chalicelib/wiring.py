@@ -137,7 +137,7 @@ def _app_caller(
         from chalicelib.drivers.transport import Transport
 
         over_http = Transport(Addresses(is_open=config.dev, allowed=config.app_networks), clock)
-        return AppAsker(over_http, LambdaTransport(room.lambdas, clock, lambda: os.urandom(16).hex()), keyring, clock)
+        return AppAsker(over_http, LambdaTransport(room.lambdas(), clock, lambda: os.urandom(16).hex()), keyring, clock)
 
     return caller
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from chalicelib.core.calls import CallRequest, ErrorInfo, Raised, Reply
 from chalicelib.core.functions import FunctionConfig
-from chalicelib.engine.app_ports import Catalog
 
 
 class AppDriver(Protocol):
@@ -43,10 +42,16 @@ class InProcess(Protocol):
         ...
 
 
+class Known(Protocol):
+    """The functions there are (engine.app_ports.Catalog)."""
+
+    def get(self, fn_id: str) -> FunctionConfig | None: ...
+
+
 class Dispatcher:
     """Implements engine.ports.Driver. What no driver knows is left to the one in process, which says so."""
 
-    def __init__(self, catalog: Catalog, in_process: InProcess, apps: Mapping[str, AppDriver]) -> None:
+    def __init__(self, catalog: Known, in_process: InProcess, apps: Mapping[str, AppDriver]) -> None:
         self._catalog = catalog
         self._in_process = in_process
         self._apps = apps
