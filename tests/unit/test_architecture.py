@@ -26,7 +26,6 @@ ALLOWED: dict[str, set[str]] = {
         "chalicelib.core",
         "chalicelib.sdk",
         "chalicelib.drivers",
-        "chalicelib.engine.app_ports",
         "chalicelib.engine.ports",
     },
     "chalicelib.aws": {
