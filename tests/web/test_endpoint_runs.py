@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -121,11 +122,9 @@ def test_runs_that_did_not_end_well(api: Api) -> None:
 def test_one_that_is_under_way_is_waited_for_and_then_asked_for_again(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chalicelib.web.views import endpoint_runs
-
     token = post(api, "/v1/checkpoint", NEW).body["data"]["token"]
     waited: list[float] = []
-    monkeypatch.setattr(endpoint_runs.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
 
     answer = api.get(f"/v1/http/runs/{RUN}/output?token={token}")
 
@@ -135,7 +134,7 @@ def test_one_that_is_under_way_is_waited_for_and_then_asked_for_again(
     def end_it(_seconds: float) -> None:
         post(api, f"/v1/checkpoint/{RUN}/steps", ended({"a": 1}))
 
-    monkeypatch.setattr(endpoint_runs.time, "sleep", end_it)
+    monkeypatch.setattr(time, "sleep", end_it)
     assert api.get(f"/v1/http/runs/{RUN}/output?token={token}").body == {"a": 1}
 
 

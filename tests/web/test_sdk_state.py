@@ -57,7 +57,7 @@ def heavy(ctx: Context) -> None:
 
 @pytest.fixture
 def told(request: pytest.FixtureRequest) -> Iterator[Api]:
-    settings = {"DEV": "0"} if getattr(request, "param", "") == "deployed" else {}
+    settings: dict[str, Any] = {"DEV": "0"} if getattr(request, "param", "") == "deployed" else {}
     with start_stepwell([story, crowd, heavy], **settings) as kit:
         before = dispatch.platform
         dispatch.platform = lambda: kit.platform
