@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_one_that_is_under_way_is_waited_for_and_then_asked_for_again(
 ) -> None:
     token = post(api, "/v1/checkpoint", NEW).body["data"]["token"]
     waited: list[float] = []
-    monkeypatch.setattr("chalicelib.web.views.endpoint_runs.time.sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
 
     answer = api.get(f"/v1/http/runs/{RUN}/output?token={token}")
 
@@ -133,7 +134,7 @@ def test_one_that_is_under_way_is_waited_for_and_then_asked_for_again(
     def end_it(_seconds: float) -> None:
         post(api, f"/v1/checkpoint/{RUN}/steps", ended({"a": 1}))
 
-    monkeypatch.setattr("chalicelib.web.views.endpoint_runs.time.sleep", end_it)
+    monkeypatch.setattr(time, "sleep", end_it)
     assert api.get(f"/v1/http/runs/{RUN}/output?token={token}").body == {"a": 1}
 
 

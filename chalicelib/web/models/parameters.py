@@ -85,6 +85,8 @@ class Parameters(BaseModel):
         name = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
             raise InvalidQuery(f"unknown parameter {name!r}; known are {', '.join(cls.model_fields)}")
+        if problem["type"] == "missing":
+            raise InvalidQuery(f"{name} is missing")
         message = str(problem["msg"]).removeprefix("Value error, ")
         raise InvalidQuery(f"{name} {message}" if name else message)
 
