@@ -121,7 +121,7 @@ def build(
         timers=furnished.timers,
         queues=furnished.queues,
         catalog=catalog,
-        driver=Dispatcher(catalog, in_process, _app_drivers(config, furnished, clock, keyring)),
+        driver=Dispatcher(catalog, in_process, app_drivers(config, furnished, clock, keyring)),
         gateway=LateGateway(lambda: _gateway(config, clock)),
         clock=clock,
         chance=chance or Chance(entropy=lambda: os.urandom(10), jitter=random.random),
@@ -134,7 +134,7 @@ def build(
     return Platform(config, services, furnished, reception, clock, keyring, metrics, writes)
 
 
-def _app_drivers(
+def app_drivers(
     config: configuration.Config, room: Room, clock: ShiftableClock, keyring: Keyring | None
 ) -> dict[str, AppDriver]:
     """By the names that configurations of functions give them."""
@@ -151,7 +151,7 @@ def _app_drivers(
         from chalicelib.drivers.aws_lambda import LambdaDriver, LambdaTransport
         from chalicelib.drivers.http import Caller
 
-        transport = LambdaTransport(room.lambdas, clock, new_id)
+        transport = LambdaTransport(room.lambdas(), clock, new_id)
         return LambdaDriver(transport, Caller(config.stage, keyring), clock, new_id)
 
     return {"http": Late(over_http), "lambda": Late(over_lambda)}

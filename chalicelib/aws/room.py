@@ -12,7 +12,6 @@ from chalicelib.aws.bus import EventBus
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
-from chalicelib.aws.lambdas import Lambdas
 from chalicelib.aws.looking import DynamoLooking
 from chalicelib.aws.pauses import DynamoPauses
 from chalicelib.aws.payloads import Payloads
@@ -25,6 +24,8 @@ from chalicelib.engine.ports import QueueName
 
 if TYPE_CHECKING:
     from botocore.session import Session
+
+    from chalicelib.aws.lambdas import Lambdas
 
 _POOL = 32
 _TIMEOUT_S = 10
@@ -63,7 +64,8 @@ class Room:
     looking: DynamoLooking
     ages: CloudWatchAges
     bus: EventBus
-    lambdas: Lambdas
+    # Made when the first app is called that is a Lambda function.
+    lambdas: Callable[[], Lambdas]
 
 
 def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tries: int = 4) -> Any:
@@ -80,6 +82,13 @@ def _client(session: Session, service: str, read_timeout_s: int = _TIMEOUT_S, tr
         user_agent="stepwell",
     )
     return session.create_client(service, config=config)
+
+
+def _lambdas(session: Session) -> Lambdas:
+    from chalicelib.aws.lambdas import Lambdas
+
+    # A second try would run the user's code twice at once; the run's next attempt is the second try.
+    return Lambdas(lambda seconds: _client(session, "lambda", seconds, tries=1))
 
 
 def furnish(names: Names, stamp: Callable[[], int], session: Session | None = None, *, threads: int = 1) -> Room:
@@ -128,6 +137,5 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
             (names.dead_events_url, names.dead_work_url),
         ),
         bus=EventBus(functools.cache(lambda: _client(made, "events")), names.bus),
-        # A second try would run the user's code twice at once; the run's next attempt is the second try.
-        lambdas=Lambdas(lambda seconds: _client(made, "lambda", seconds, tries=1)),
+        lambdas=functools.cache(lambda: _lambdas(made)),
     )

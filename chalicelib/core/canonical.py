@@ -22,8 +22,8 @@ class NoCanonicalForm(UserError):
 
 
 def texts(value: object) -> tuple[str, str]:
-    """The value as it is sent, and as it is signed. They differ only in integers that no double holds exactly: those
-    are sent as they are, so that an app whose language knows them gets them.
+    """The value as it is sent, and as it is signed. They differ only in numbers beyond 2**53: those are sent as they
+    are, so that an app whose language knows large integers, and tells them from doubles, gets them.
 
     Raises NoCanonicalForm.
     """
@@ -62,7 +62,7 @@ class _Writer:
         elif isinstance(value, int):
             add(self._integer(value))
         elif isinstance(value, float):
-            add(number(value))
+            add(self._double(value))
         elif isinstance(value, dict):
             self._object(value)
         elif isinstance(value, list | tuple):
@@ -92,6 +92,13 @@ class _Writer:
         self.met_large = True
         form = number(float(value))  # Raises where no double is so large: the form has no such number.
         return str(value) if self._exact else form
+
+    def _double(self, value: float) -> str:
+        form = number(value)
+        if -_EXACT <= value <= _EXACT or "e" in form:
+            return form
+        self.met_large = True
+        return repr(value) if self._exact else form
 
 
 def _sorted(value: dict[object, object]) -> list[str]:

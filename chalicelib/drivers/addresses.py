@@ -91,7 +91,9 @@ class Addresses:
         meant = _meant(address)
         if any(one in network for one in (address, meant) for network in self._allowed):
             return True
-        return meant.is_global and address.is_global and not meant.is_multicast and not meant.is_reserved
+        is_site_local = isinstance(meant, ipaddress.IPv6Address) and meant.is_site_local
+        is_public = meant.is_global and address.is_global and not is_site_local
+        return is_public and not meant.is_multicast and not meant.is_reserved
 
 
 def _meant(address: IpAddress) -> IpAddress:

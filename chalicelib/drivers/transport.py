@@ -61,6 +61,8 @@ class _Kept:
 
     answers = 0
     reading: socket.socket | None = None
+    # What reads what has come without waiting for more: http.client's response under urllib3 1.26, its own under 2.
+    reader: Any = None
 
     def connect(self) -> None:
         self.answers = 0
@@ -75,6 +77,7 @@ class _Kept:
                 raise _Stale(str(error)) from error
             raise
         self.answers += 1
+        self.reader = response
         return response
 
 
@@ -239,19 +242,21 @@ class Transport:
 
     def _chunks(self, response: Any, until_ms: int) -> Iterator[bytes]:
         """What comes, as it comes: an app that streams sends white space for as long as it works."""
-        connection = getattr(response, "connection", None)
-        reading = getattr(connection, "reading", None)
-        stream = None if hasattr(response, "read1") else response.stream(_READ_BYTES)
+        connection: _Kept = response.connection
+        reading, size = connection.reading, 0
         while True:
-            left_s = self._left_s(until_ms)
             if reading is not None and reading.fileno() >= 0:
-                reading.settimeout(left_s)
-            chunk = next(stream, b"") if stream is not None else response.read1(_READ_BYTES)
+                reading.settimeout(self._left_s(until_ms))
+            chunk: bytes = connection.reader.read1(_READ_BYTES)
             if not chunk:
-                return
+                break
             if self._clock.now_ms() >= until_ms:
                 raise TimeoutError
+            size += len(chunk)
             yield chunk
+        length = response.headers.get("content-length", "")
+        if length.isdecimal() and size < int(length):
+            raise ProtocolError(f"{size:,} of {length} bytes came")
 
     def _left_s(self, until_ms: int) -> float:
         return max(0.05, (until_ms - self._clock.now_ms()) / 1000)

@@ -50,6 +50,8 @@ def environment(settings: StageSettings, outputs: Mapping[str, str]) -> dict[str
     }
     if settings.bus_exit:
         found["STEPWELL_EXIT"] = "1"
+    if settings.app_networks:
+        found["STEPWELL_APP_NETWORKS"] = settings.app_networks
     if settings.cors_origin:
         found["STEPWELL_CORS_ORIGIN"] = settings.cors_origin
     return found

@@ -138,6 +138,8 @@ def _on_work(w: _Writer) -> list[Statement]:
         w.allow("Pauses", (_GET, _QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.payloads(),
+        # Calls to apps are signed.
+        *w.keys(),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from pathlib import Path
@@ -79,6 +80,7 @@ class StageSettings(BaseModel):
     alarm_errors: int = _whole(1, 100_000)
     alarm_throttles: int = _whole(1, 100_000)
     cors_origin: str = Field(description='one origin such as https://app.example.com (without a path), or ""')
+    app_networks: str = Field(description='networks with commas between them, such as 10.0.0.0/16,fd00::/8, or ""')
     bus_exit: bool = _flag()
     api_endpoint_type: Literal["REGIONAL", "EDGE"] = _one_of("REGIONAL", "EDGE")
     architecture: Literal["x86_64", "arm64"] = _one_of("x86_64", "arm64")
@@ -102,6 +104,13 @@ class StageSettings(BaseModel):
     @classmethod
     def _origin(cls, value: str) -> str:
         return _require(value, not value or _ORIGIN.fullmatch(value) is not None)
+
+    @field_validator("app_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in value.split(",") if value else ():
+            ipaddress.ip_network(part.strip())  # Raises ValueError.
+        return value
 
     @field_validator("environment")
     @classmethod

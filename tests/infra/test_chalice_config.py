@@ -118,9 +118,12 @@ def test_settings_reach_the_platform_s_configuration(tmp_path: Path) -> None:
 
 def test_what_is_off_is_not_there_and_partial_batches_are_never_promised(tmp_path: Path) -> None:
     variables = written(tmp_path)["stages"]["prod"]["environment_variables"]
-    assert not variables.keys() & {"STEPWELL_EXIT", "STEPWELL_CORS_ORIGIN", "STEPWELL_PARTIAL_BATCHES", "STEPWELL_DEV"}
-    more = written(tmp_path, cors_origin="https://app.example.com")["stages"]["prod"]["environment_variables"]
+    off = ("EXIT", "CORS_ORIGIN", "APP_NETWORKS", "PARTIAL_BATCHES", "DEV")
+    assert not variables.keys() & {f"STEPWELL_{name}" for name in off}
+    changes: dict[str, Any] = {"cors_origin": "https://app.example.com", "app_networks": "10.0.0.0/16, fd00::/8"}
+    more = written(tmp_path, **changes)["stages"]["prod"]["environment_variables"]
     assert configuration.cors_origin(more) == "https://app.example.com"
+    assert [str(network) for network in configuration.load(more).app_networks] == ["10.0.0.0/16", "fd00::/8"]
 
 
 def test_app_py_is_told_how_many_handlers_run_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

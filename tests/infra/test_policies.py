@@ -16,8 +16,8 @@ from chalicelib.sdk import Cancel, Context, Event, NonRetriableError, TriggerCro
 from chalicelib.testing import start_stepwell
 from infra.deploy.policies import FUNCTIONS, MAX_CHARS, lambda_name, policies
 from infra.deploy.user_policy import Policy, PolicyError
-from tests.infra.behind_handlers import Deployed
-from tests.infra.permissions import ACCOUNT, REGION, Use, covers, grants, record, uses
+from tests.infra.behind_handlers import SIGNING_KEY, Deployed
+from tests.infra.permissions import ACCOUNT, REGION, Use, acting, covers, grants, record, uses
 from tests.scenarios.insides import items, put_item
 
 LARGE = "x" * 70_000
@@ -125,6 +125,13 @@ def looking_back(aws: Deployed) -> None:
     for by in ("2m", "2h", "1m"):
         aws.pass_time(by)
     assert [run.output for run in aws.kit.runs("looker")] == [[True, False]]
+
+
+def signing(aws: Deployed) -> None:
+    """What is read before an app is called."""
+    assert aws.kit.platform.keyring is not None
+    with acting("on_work"):
+        assert aws.kit.platform.keyring.signing_key() == SIGNING_KEY
 
 
 def failures(aws: Deployed) -> None:
@@ -263,7 +270,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
             bus: Any = botocore.session.get_session().create_client("events")
             bus.create_event_bus(Name="stepwell-test")
             aws = Deployed(kit, patch)
-            for story in (a_full_life, looking_back, failures, cancellations, signals, sweeps, looking):
+            for story in (signing, a_full_life, looking_back, failures, cancellations, signals, sweeps, looking):
                 story(aws)
         yield found
 
@@ -283,7 +290,7 @@ def of_lambda_itself(function: str) -> set[Use]:
     if function in ("on_event", "on_work"):
         queue = arns["EventsQueueArn" if function == "on_event" else "WorkQueueArn"]
         found |= {(f"sqs:{action}", queue) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
-    if function == "api_handler":
+    if function in ("api_handler", "on_work"):
         found.add(("kms:Decrypt", f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"))
     return found
 
@@ -329,17 +336,19 @@ def test_no_resource_is_a_wildcard_where_aws_has_names() -> None:
     assert not any("*" in action for action, _ in patterns)
 
 
-def test_keys_are_decrypted_for_the_api_alone_through_ssm_and_for_no_other_parameter() -> None:
+def test_keys_are_decrypted_for_the_api_and_for_calls_to_apps_through_ssm_and_for_no_other_parameter() -> None:
     documents = policies(outputs(), NOBODY)
     holders = [name for name, document in documents.items() if any(a == "kms:Decrypt" for a, _ in grants(document))]
-    assert holders == ["api_handler"]
-    (decrypt,) = [one for one in documents["api_handler"]["Statement"] if one["Action"] == ["kms:Decrypt"]]
-    assert decrypt["Condition"]["StringEquals"] == {
-        "kms:ViaService": f"ssm.{REGION}.amazonaws.com",
-        "kms:EncryptionContext:PARAMETER_ARN": [
-            f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/stepwell/test/{name}" for name in ("event-keys", "signing-keys")
-        ],
-    }
+    assert holders == ["api_handler", "on_work"]
+    for name in holders:
+        (decrypt,) = [one for one in documents[name]["Statement"] if one["Action"] == ["kms:Decrypt"]]
+        assert decrypt["Condition"]["StringEquals"] == {
+            "kms:ViaService": f"ssm.{REGION}.amazonaws.com",
+            "kms:EncryptionContext:PARAMETER_ARN": [
+                f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/stepwell/test/{keys}"
+                for keys in ("event-keys", "signing-keys")
+            ],
+        }
 
 
 def test_a_stage_may_touch_nothing_of_another_one() -> None:

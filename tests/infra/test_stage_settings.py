@@ -92,6 +92,8 @@ def test_parameters_are_texts_that_cloudformation_understands(tmp_path: Path) ->
         ("alarm_email", "'a@b.de, c@d.de'", "one address"),
         ("cors_origin", "'*'", "one origin such as https://app.example.com"),
         ("cors_origin", "'https://app.example.com/'", "one origin such as https://app.example.com"),
+        ("app_networks", "'10.0.0.1/8'", "networks with commas between them"),
+        ("app_networks", "'vpc'", "networks with commas between them"),
         ("architecture", "'arm'", "one of x86_64, arm64"),
         ("log_level", "'debug'", "one of DEBUG, INFO, WARNING, ERROR"),
         ("api_endpoint_type", "'PRIVATE'", "one of REGIONAL, EDGE"),

@@ -82,6 +82,15 @@ def test_pages_of_other_origins_are_let_in_only_when_one_is_named() -> None:
             config.cors_origin({"STEPWELL_CORS_ORIGIN": wrong})
 
 
+def test_apps_may_be_called_in_networks_that_are_named() -> None:
+    assert config.load(NEEDED).app_networks == ()
+    found = config.load(NEEDED | {"STEPWELL_APP_NETWORKS": "10.0.0.0/16, fd00::/8"}).app_networks
+    assert [str(network) for network in found] == ["10.0.0.0/16", "fd00::/8"]
+    for wrong in ("10.0.0.1/16", "the-vpc"):
+        with pytest.raises(ConfigurationError, match=r"STEPWELL_APP_NETWORKS is .*: it must be networks"):
+            config.load(NEEDED | {"STEPWELL_APP_NETWORKS": wrong})
+
+
 def test_an_exit_needs_a_bus() -> None:
     assert not config.load(NEEDED).exit
     with pytest.raises(ConfigurationError, match="STEPWELL_BUS is not set"):

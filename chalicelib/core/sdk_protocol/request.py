@@ -49,6 +49,7 @@ def prepare(
 ) -> Prepared:
     """The request of a call to the app at `url`. A body beyond `max_bytes` goes without steps and events, and so does
     one that is asked for with `use_api`. Raises canonical.NoCanonicalForm for what cannot be signed."""
+    use_api = use_api or _is_large(request, max_bytes)
     sent, signed = _texts(_body(request, sender.env, use_api=use_api), sender)
     if not use_api and len(sent) > max_bytes:
         use_api = True
@@ -68,6 +69,17 @@ def prepare(
         "x-request-id": request_id,
     }
     return Prepared(call_url(url, request.fn_id, request.target), headers, sent, uses_api=use_api)
+
+
+def _is_large(request: CallRequest, max_bytes: int) -> bool:
+    """Whether the steps alone are too large: seen before all of them are written down, which takes seconds for the
+    largest state that a run may have."""
+    size = 0
+    for memo in request.steps.values():
+        size += len(json.dumps(memo.output, ensure_ascii=False, separators=(",", ":")))
+        if size > max_bytes:
+            return True
+    return False
 
 
 def _signature(signed: bytes, sender: Sender, now_ms: int) -> str:

@@ -76,6 +76,19 @@ def test_unknown_keys_cannot_make_us_read_at_every_request(
     assert parameters.reads == 3
 
 
+def test_calls_to_apps_are_signed_with_the_newest_key_within_a_minute(
+    keyring: Keyring, parameters: Parameters, clock: Clock
+) -> None:
+    assert keyring.signing_key() == "signkey-a-00"
+    parameters.signing_keys.insert(0, "signkey-b-11")
+    clock.now_s += 60
+    assert keyring.signing_key() == "signkey-b-11"
+    parameters.signing_keys.clear()
+    clock.now_s += 60
+    assert keyring.signing_key() is None
+    assert parameters.reads == 3
+
+
 def test_what_is_no_bearer_at_all_reads_nothing(keyring: Keyring, parameters: Parameters) -> None:
     for header in (None, "", "Basic x", "Bearer "):
         assert not keyring.accepts_authorization(header)
