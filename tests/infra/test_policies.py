@@ -104,7 +104,8 @@ DEPLOYED: dict[str, Any] = {
 
 @function(fn_id="signalled", trigger=TriggerEvent(event="demo/signal"), cancel=Cancel(event="demo/stop"))
 def signalled(ctx: Context) -> object:
-    return ctx.step.wait_for_signal("wait", signal="s", timeout="1h", on_conflict="replace")
+    found = ctx.step.wait_for_signal("wait", signal="s", timeout="1h", on_conflict="replace")
+    return None if found is None else found.data
 
 
 @function(fn_id="signaller", trigger=TriggerEvent(event="demo/signals"))
