@@ -112,6 +112,10 @@ def signal(name: str) -> str:
     return "signal#" + hashlib.sha256(name.encode()).hexdigest()
 
 
+def sent_signal(sender: str) -> str:
+    return f"sent#{sender}"
+
+
 SIGNAL_ROW: Final = "signal"
 
 

@@ -16,6 +16,8 @@ from chalicelib.core.steps import StepRecord
 
 # As the rows of other waits: so long is a wait that was forgotten still found by its signal.
 _KEEP_MS = 7 * limits.DAY_MS
+# A step may be tried again for as long as its message is kept, and the signal come at the end of the wait.
+_KEEP_SENT_S = 30 * limits.DAY_MS // 1000
 
 
 class DynamoSignals:
@@ -56,6 +58,23 @@ class DynamoSignals:
                     continue  # Whoever had it is gone since.
                 return _read(item)
             return step
+
+    def put_sent(self, sender: str, wait: SignalWait) -> SignalWait:
+        write = Write(
+            self._table,
+            (keys.sent_signal(sender), keys.SIGNAL_ROW),
+            item={"sent": dump(wait), "expires_at": wait.until_ms // 1000 + _KEEP_SENT_S},
+            condition="attribute_not_exists(pk)",
+        )
+        try:
+            self._dynamo.put(write)
+        except ConditionFailed as lost:
+            return wait if lost.item is None else SignalWait.model_validate_json(lost.item["sent"])
+        return wait
+
+    def sent(self, sender: str) -> SignalWait | None:
+        item = self._dynamo.get(self._table, keys.sent_signal(sender), keys.SIGNAL_ROW)
+        return None if item is None else SignalWait.model_validate_json(item["sent"])
 
     def remove(self, signal: str, run_id: str, step_id: str) -> None:
         write = Write(

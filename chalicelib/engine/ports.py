@@ -90,6 +90,14 @@ class Signals(Protocol):
         that is recorded afterwards, or else whose row is there. Raises LeaseLost."""
         ...
 
+    def put_sent(self, sender: str, wait: SignalWait) -> SignalWait:
+        """Keep whom a step sends its signal to, if absent; whom it was first."""
+        ...
+
+    def sent(self, sender: str) -> SignalWait | None:
+        """Whom the step has sent its signal to before. Consistent."""
+        ...
+
     def remove(self, signal: str, run_id: str, step_id: str) -> None:
         """Remove the row if it is that of this step."""
         ...

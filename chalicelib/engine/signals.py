@@ -20,28 +20,35 @@ _TRIES = 10
 
 
 def send(s: Services, signal: object, data: Any, sender: str | None = None) -> str | None:
-    """Hand the signal to the run that waits for it; its id, or None when none waits. Sent again by the same sender
-    because its answer was lost, it finds the run that it has resumed, as long as that has not been told.
+    """Hand the signal to the run that waits for it; its id, or None when none waits. Sent again because its answer was
+    lost, it finds the run that it has resumed: sent by a step always, by others as long as that run has not been told.
 
     `sender` names the step that sends, if one does. Raises InvalidSignal and LimitExceeded.
     """
     name, now = checked_name(signal), s.clock.now_ms()
     outcome = arrival(name, data, now, sender)
-    wait = s.signals.holder(name)
+    wait = _receiver(s, name, sender)
     if wait is None:
         return None
-    if wait.until_ms < now:
-        # Its turn is on the way, or its run has ended.
-        s.queues.send_work(TurnMessage(run_id=wait.run_id))
-        return None
-    stored = _complete(s, wait, outcome)
+    is_late = wait.until_ms < now
+    stored = s.runs.get_step(wait.run_id, wait.step_id) if is_late else _complete(s, wait, outcome)
     is_ours = stored is not None and stored.outcome is outcome
     if is_ours:
         s.metrics.count(Metric.WAITS_MATCHED)
         logger.info("resumed by a signal", extra={"run_id": wait.run_id, "function_id": wait.fn_id, "signal": name})
+    # One whose time is over ends by this turn, and leaves its row until then.
     _tell(s, wait, stored)
-    s.signals.remove(name, wait.run_id, wait.step_id)
+    if stored is None or stored.status.is_final:
+        s.signals.remove(name, wait.run_id, wait.step_id)
     return wait.run_id if stored is not None and (is_ours or is_repeated(stored.outcome, outcome)) else None
+
+
+def _receiver(s: Services, name: str, sender: str | None) -> SignalWait | None:
+    """Who waits for the signal; for a step that is tried again, whom it was sent to first."""
+    wait = s.signals.holder(name)
+    if sender is None:
+        return wait
+    return s.signals.sent(sender) if wait is None else s.signals.put_sent(sender, wait)
 
 
 def step_sender(s: Services, run_id: str, step_id: str, signal: str, data: Any) -> str | None:
@@ -85,10 +92,10 @@ def _make_room(s: Services, holder: SignalWait, *, replaces: bool) -> bool:
 
 
 def _complete(s: Services, wait: SignalWait, outcome: StepOutcome) -> StepRecord | None:
-    """End the wait; the step as it is recorded, or None when its run has ended."""
+    """End the wait, unless its run has ended; the step as it is recorded."""
     head = s.runs.head(wait.run_id)
     if head is None or head.ending is not None:
-        return None
+        return s.runs.get_step(wait.run_id, wait.step_id)
     try:
         stored = s.runs.complete(wait.run_id, wait.step_id, outcome)
     except LeaseLost:
@@ -102,7 +109,7 @@ def _complete(s: Services, wait: SignalWait, outcome: StepOutcome) -> StepRecord
 
 
 def _tell(s: Services, wait: SignalWait, stored: StepRecord | None) -> None:
-    """A turn for the run whose wait has ended."""
+    """A turn for the run whose wait has ended, or is due."""
     if stored is not None:
         s.queues.send_work(TurnMessage(run_id=wait.run_id))
-        cleanup.remove_timer(s, stored)
+        cleanup.remove_timer(s, stored if stored.status.is_final else None)

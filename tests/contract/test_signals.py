@@ -157,3 +157,13 @@ def test_a_place_is_put_once(world: World) -> None:
     assert (found.place, found.outcome is not None) == (2, True)
     with pytest.raises(LeaseLost):
         world.room.runs.put_place(run_id, OTHER_STEP, 0)
+
+
+def test_whom_a_step_sends_to_is_kept_once(world: World) -> None:
+    first, second = (wait(world, world.new()) for _ in "ab")
+    sender = f"{world.new()}#{STEP}"
+
+    assert world.room.signals.sent(sender) is None
+    assert world.room.signals.put_sent(sender, first) is first
+    assert world.room.signals.put_sent(sender, second) == first
+    assert world.room.signals.sent(sender) == first

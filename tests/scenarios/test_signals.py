@@ -226,6 +226,22 @@ def test_the_same_one_repeated_is_told_the_run() -> None:
         assert (kit.only_run().output, kit.counts["WaitsMatched"]) == (["order-1", {"n": 1}], 1)
 
 
+def test_a_step_that_sends_again_resumes_nobody_else() -> None:
+    """Its message comes back though it has done its work: its process died before that was recorded."""
+    with start_stepwell([waiter, sender]) as kit:
+        kit.send("wait")
+        first = kit.only_run("waiter")
+        run_id, step_id = "01KE0000000000000000000000", "a" * 40
+        for _ in range(2):
+            assert signals.step_sender(kit.platform.services, run_id, step_id, "order-1", 1) == first.run_id
+            kit.drain()
+        assert kit.only_run("waiter").output == ["order-1", 1]
+        kit.send("wait")
+
+        assert signals.step_sender(kit.platform.services, run_id, step_id, "order-1", 1) == first.run_id
+        assert runs(kit)[1].status == "Running"
+
+
 def test_two_steps_of_a_run_that_wait_side_by_side() -> None:
     @function(fn_id="pair", trigger=TriggerEvent(event="go"))
     def pair(ctx: Context) -> Any:
