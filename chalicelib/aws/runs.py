@@ -10,6 +10,7 @@ from chalicelib.aws.dynamo import ConditionFailed, TransactionRefused, Write
 from chalicelib.aws.events import effect_write
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
+from chalicelib.aws.run_lists import DynamoRunLists
 from chalicelib.aws.steps import DynamoSteps
 from chalicelib.core.errors import LeaseLost, NotFound
 from chalicelib.core.events import Event
@@ -21,7 +22,7 @@ _MINE = "lo = :owner AND ln = :nonce"
 _OPEN = "attribute_exists(pk) AND attribute_not_exists(st)"
 
 
-class DynamoRuns(DynamoSteps):
+class DynamoRuns(DynamoSteps, DynamoRunLists):
     """Implements engine.ports.Runs."""
 
     def _read(self, item: Item) -> RunHead:
@@ -272,35 +273,3 @@ class DynamoRuns(DynamoSteps):
                 self._dynamo.update(write)
             except ConditionFailed:
                 continue  # It was deleted, or is kept for longer already.
-
-    def open_page(self, shard: int, after: str | None, limit: int) -> tuple[list[str], str | None]:
-        rows = self._dynamo.query(
-            self._table,
-            "open_pk = :pk AND open_sk > :after",
-            {"pk": keys.open_runs(shard), "after": after or " "},
-            index="open",
-            page_size=limit,
-        )
-        found = []
-        for item in rows:
-            found.append(str(item["open_sk"]))
-            if len(found) == limit:
-                return found, found[-1]
-        return found, None
-
-    def page(self, fn_id: str, *, before: str, limit: int) -> list[str]:
-        found: list[str] = []
-        for shard in range(keys.LIST_SHARDS):
-            rows = self._dynamo.query(
-                self._table,
-                "list_pk = :pk AND list_sk < :before",
-                {"pk": keys.run_list(fn_id, shard), "before": before},
-                index="by_function",
-                forward=False,
-                page_size=limit,
-            )
-            for count, item in enumerate(rows, start=1):
-                found.append(str(item["list_sk"]))
-                if count == limit:
-                    break
-        return sorted(found, reverse=True)[:limit]
