@@ -19,7 +19,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test check lint types template crash e2e soak bench-engine bench-cost bench-cold bench-match bench-wait clean \
+.PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak bench-engine bench-cost bench-cold bench-match bench-wait bench-sdk clean \
   infra deploy check-stage keys destroy
 
 help: ## List these targets
@@ -32,7 +32,11 @@ dev-reset: $(READY) ## Forget the local cloud's state
 	@$(PY) -m infra.local reset
 
 test: $(READY) ## Run the tests (ARGS="-k name" for some)
-	@$(PY) -m pytest -q -n auto $(ARGS)
+	@$(PY) -m pytest -q -n auto -m "not sdk" $(ARGS)
+
+test-sdk: $(READY) ## Apps on the published SDKs against `make dev` (ARGS="-k sleeping"); TypeScript where node is there
+	@sh tests/sdk/typescript/install.sh
+	@$(PY) -m pytest -q tests/sdk $(ARGS)
 
 check: lint types template test ## Everything that must be green: format, lint, types, template, tests
 
@@ -63,6 +67,9 @@ bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
 
 bench-wait: $(READY) ## Print how soon an event resumes a step among 1,000 to 250,000 waits (ARGS="--sizes 1000")
 	@$(PY) -m tests.bench.wait $(ARGS)
+
+bench-sdk: $(READY) ## Print what an app on the Python SDK sees of `make dev`: start, step, resume, throughput (ARGS="--help")
+	@$(PY) -m tests.bench.sdk $(ARGS)
 
 bench-match: $(READY) ## Print what it costs to find a run among a million that wait (ARGS="--json", "--full")
 	@$(PY) -m tests.bench.match $(ARGS)
