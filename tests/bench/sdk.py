@@ -1,4 +1,4 @@
-"""`make bench-sdk`: what an app on the Python SDK (FastAPI, `async def`) sees of `make dev`. Nothing is asserted here."""
+"""`make bench-sdk`: what an app on the Python SDK (FastAPI, `async def`) sees of `make dev`. Nothing is asserted."""
 
 from __future__ import annotations
 

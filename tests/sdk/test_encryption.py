@@ -12,8 +12,8 @@ def test_the_server_sees_no_plain_text(story: Story) -> None:
     output = run.completed()
     assert isinstance(output, dict)
     assert output["__ENCRYPTED__"] is True
-    assert story.ran()[-1] == {"card": "4242"}
+    assert story.ran()[-1] == {"card": "plain card"}
     status, steps = story.server.ask("GET", f"/v0/runs/{run.id}/actions")
     assert status == 200
     assert "__ENCRYPTED__" in json.dumps(steps)
-    assert "4242" not in json.dumps([steps, run.timeline(), run.ended()])
+    assert "plain card" not in json.dumps([steps, run.timeline(), run.ended()])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.sdk.harness.story import Story
 
 
+@pytest.mark.parametrize("story", ["flask", "fastapi"], indirect=True)
 def test_a_step(story: Story) -> None:
-    error = story.start().failed()
+    """The TypeScript SDK writes down of a step's result what it can, so there is nothing to fail."""
+    error = story.start("unserialisable-step").failed()
     assert "serializ" in error["message"].lower(), error
-    assert story.ran() == ["step"]
 
 
 def test_a_function(story: Story) -> None:
-    error = story.start("unserialisable-output").failed()
+    error = story.start().failed()
     assert "serializ" in error["message"].lower(), error
     assert story.ran() == ["body"]

@@ -14,7 +14,7 @@ export function note(key, what) {
 
 /** What a story's file gets: how to make functions and where to say what they did. */
 function storiesOf(appId, options) {
-  const client = new Inngest({ id: appId, logger: quiet, ...options });
+  const client = new Inngest({ id: appId, logger, ...options });
   const on = (name, condition) => ({ event: `${appId}/${name}`, ...(condition ? { if: condition } : {}) });
   const make = (of) => (id, handler, { triggers, retries = 0, ...rest } = {}) =>
     of.createFunction({ id, triggers: triggers ?? [on(id)], retries, ...rest }, handler);
@@ -32,7 +32,12 @@ function storiesOf(appId, options) {
   };
 }
 
-const quiet = { debug() {}, info() {}, warn: console.warn, error: console.error };
+// What a function logs goes to the record, under the key that its line begins with; warnings and errors to the log.
+function info(text) {
+  const [key, said] = String(text).split(" logged: ");
+  if (said) note(key, said);
+}
+const logger = { debug() {}, info, warn: console.warn, error: console.error };
 const APPS = [
   { id: process.env.APP_ID, at: "", options: {} },
   { id: `${process.env.APP_ID}-plain`, at: "/plain", options: { checkpointing: false } },

@@ -13,7 +13,7 @@ SECRET = "a secret of the story"
 def define(app: Stories) -> None:
     @app.function("encryption", middleware=[EncryptionMiddleware.factory(SECRET)])
     def encryption(ctx: inngest.ContextSync) -> object:
-        found = ctx.step.run("read", lambda: {"card": "4242"})
+        found = ctx.step.run("read", lambda: {"card": "plain card"})
         ctx.step.sleep("pause", 1)
         app.ran(ctx, found)
         return {"sum": found["card"]}
@@ -23,7 +23,7 @@ def define_async(app: Stories) -> None:
     @app.function("encryption", middleware=[EncryptionMiddleware.factory(SECRET)])
     async def encryption(ctx: inngest.Context) -> object:
         async def read() -> dict[str, str]:
-            return {"card": "4242"}
+            return {"card": "plain card"}
 
         found = await ctx.step.run("read", read)
         await ctx.step.sleep("pause", 1)

@@ -12,8 +12,11 @@ from tests.sdk.python.app import Stories
 def define(app: Stories) -> None:
     @app.function("invoking-double")
     def double(ctx: inngest.ContextSync) -> int:
-        app.ran(ctx, f"child of {ctx.event.name}")
-        return ctx.step.run("double", lambda: 2 * int(str(ctx.event.data["n"])))
+        def work() -> int:
+            app.ran(ctx, f"child of {ctx.event.name}")
+            return 2 * int(str(ctx.event.data["n"]))
+
+        return ctx.step.run("double", work)
 
     @app.function("invoking-fail", retries=1)
     def fail(ctx: inngest.ContextSync) -> object:
@@ -57,9 +60,8 @@ def define(app: Stories) -> None:
 def define_async(app: Stories) -> None:
     @app.function("invoking-double")
     async def double(ctx: inngest.Context) -> int:
-        app.ran(ctx, f"child of {ctx.event.name}")
-
         async def work() -> int:
+            app.ran(ctx, f"child of {ctx.event.name}")
             return 2 * int(str(ctx.event.data["n"]))
 
         return await ctx.step.run("double", work)

@@ -10,7 +10,7 @@ from tests.sdk.python.app import Stories
 
 
 def define(app: Stories) -> None:
-    @app.function("unserialisable")
+    @app.function("unserialisable-step")
     def step(ctx: inngest.ContextSync) -> object:
         def odd() -> Any:
             app.ran(ctx, "step")
@@ -18,14 +18,14 @@ def define(app: Stories) -> None:
 
         return ctx.step.run("odd", odd)
 
-    @app.function("unserialisable-output")
+    @app.function("unserialisable")
     def output(ctx: inngest.ContextSync) -> object:
         app.ran(ctx, "body")
         return object()
 
 
 def define_async(app: Stories) -> None:
-    @app.function("unserialisable")
+    @app.function("unserialisable-step")
     async def step(ctx: inngest.Context) -> object:
         async def odd() -> Any:
             app.ran(ctx, "step")
@@ -33,7 +33,7 @@ def define_async(app: Stories) -> None:
 
         return await ctx.step.run("odd", odd)
 
-    @app.function("unserialisable-output")
+    @app.function("unserialisable")
     async def output(ctx: inngest.Context) -> object:
         app.ran(ctx, "body")
         return object()

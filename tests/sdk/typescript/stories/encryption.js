@@ -5,7 +5,7 @@ export default ({ fn, ran }) => [
   fn(
     "encryption",
     async ({ event, step }) => {
-      const found = await step.run("read", () => ({ card: "4242" }));
+      const found = await step.run("read", () => ({ card: "plain card" }));
       await step.sleep("pause", 1);
       ran(event, found);
       return { sum: found.card };

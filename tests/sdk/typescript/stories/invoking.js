@@ -3,8 +3,10 @@ import { NonRetriableError, referenceFunction } from "inngest";
 
 export default ({ client, fn, on, ran }) => {
   const double = fn("invoking-double", async ({ event, step }) => {
-    ran(event, `child of ${event.name}`);
-    return await step.run("double", () => 2 * event.data.n);
+    return await step.run("double", () => {
+      ran(event, `child of ${event.name}`);
+      return 2 * event.data.n;
+    });
   });
   const fail = fn(
     "invoking-fail",
