@@ -15,9 +15,7 @@ def test_each_trigger_starts_it(story: Story) -> None:
 
 
 def test_an_event_that_does_not_meet_the_condition_does_not(story: Story) -> None:
-    audit = story.await_processed(story.send("triggers-other", n=1))
-    assert audit["started"] == []
-    assert [each["function_id"] for each in audit["not_started"]] == [f"{story.app_id}-triggers"]
+    assert story.await_processed(story.send("triggers-other", n=1))["started"] == []
 
 
 def test_the_schedule_starts_it(story: Story) -> None:

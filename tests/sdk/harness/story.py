@@ -113,14 +113,13 @@ class Run:
         entries: list[dict[str, Any]] = self.story.server.get(f"/v1/runs/{self.id}/timeline") or []
         return entries
 
-    def reached(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
-        """The entries of a kind, such as `step.sleeping`, once there are as many."""
+    def reached(self, *kinds: str) -> None:
+        """Until the timeline has an entry of one of these kinds, such as `step.sleeping`."""
 
-        def find() -> list[dict[str, Any]] | None:
-            found = [entry for entry in self.timeline() if entry["type"] == kind]
-            return found if len(found) >= count else None
+        def find() -> bool:
+            return any(entry["type"] in kinds for entry in self.timeline())
 
-        return eventually(find, lambda: f"never {kind}\n{self._what_happened()}")
+        eventually(find, lambda: f"never {' or '.join(kinds)}\n{self._what_happened()}")
 
     def _what_happened(self) -> str:
         lines = "\n".join(map(str, self.timeline() if self._find() else []))
