@@ -97,7 +97,8 @@ class App:
         if path in self.synced:
             return
         status, answer = self.ask("PUT", path)
-        if status != 200:
+        # The Python SDK answers 200 whatever it was told.
+        if status != 200 or "error" in answer:
             raise Failed(f"{self.address}{path} could not be synced: {status} {answer}\n{tail(self.log)}")
         self.synced.add(path)
 
