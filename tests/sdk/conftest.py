@@ -54,14 +54,14 @@ def sdk_app(
 
 
 @pytest.fixture(params=apps.KINDS)
-def story(
-    request: pytest.FixtureRequest, sdk_server: Server, sdk_app: Callable[[Kind], App], model_provider: str
-) -> Story:
+def story(request: pytest.FixtureRequest) -> Story:
     """The story of this file on one SDK; on all of them unless the test is parametrised with some."""
     kind = apps.KINDS[request.param]
     lacks = apps.missing(kind)
     if lacks:
-        pytest.skip(lacks)
-    app = sdk_app(kind)
+        pytest.skip(lacks)  # Before anything is started.
+    start: Callable[[Kind], App] = request.getfixturevalue("sdk_app")
+    app = start(kind)
     app.sync(kind.path)
-    return Story(request.path.stem.removeprefix("test_"), kind, app, sdk_server, model_provider)
+    at, provides = request.getfixturevalue("sdk_server"), request.getfixturevalue("model_provider")
+    return Story(request.path.stem.removeprefix("test_"), kind, app, at, provides)
