@@ -19,8 +19,8 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak bench-engine bench-cost bench-cold bench-match bench-wait bench-sdk clean \
-  infra deploy check-stage keys destroy
+.PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait \
+  bench-sdk clean infra deploy address check-stage keys destroy
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
