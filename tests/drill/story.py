@@ -168,7 +168,7 @@ def _latency(ledger: Ledger, record: Record, name: str, sent_at: float) -> Laten
 
 def _replay(scene: Scene, record: Record, seed: int, found: Outcome, say: Say) -> None:
     """Put every message of the window into its queue once more, in no order, while nobody takes any."""
-    messages = list(record.carried.values())
+    messages = record.messages
     found.carried = found.replayed = len(messages)
     say(f"every message once more: {len(messages):,}, all of which were acknowledged")
     random.Random(seed).shuffle(messages)
@@ -275,7 +275,7 @@ def expected_status(order: str) -> str:
 
 def nacks_of(record: Record, ledger: Ledger, into: Counter[str]) -> None:
     """Count the deliveries that were not acknowledged, by whose fault it was."""
-    for one in record.carried.values():
+    for one in record.messages:
         if one.nacks:
             into[whose(one, ledger)] += one.nacks
 

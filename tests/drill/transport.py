@@ -52,9 +52,14 @@ class Record:
     cpu_s: dict[QueueName, float] = field(default_factory=lambda: defaultdict(float))
     handled: Counter[QueueName] = field(default_factory=Counter)
 
+    @property
+    def messages(self) -> list[Carried]:
+        """All so far. Others may come while one goes through them."""
+        return list(self.carried.values())
+
     def of(self, text: str, queue: QueueName) -> list[Carried]:
         """Messages of a queue whose body has this in it."""
-        return [one for one in self.carried.values() if one.queue is queue and text in one.body]
+        return [one for one in self.messages if one.queue is queue and text in one.body]
 
 
 class Transport:

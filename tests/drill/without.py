@@ -225,7 +225,7 @@ def _send_poison(ground: Scene) -> None:
 
 
 def _replay(ground: Scene, transport: Transport, seed: int) -> None:
-    messages = [one for one in list(transport.record.carried.values()) if POISON not in one.body]
+    messages = [one for one in transport.record.messages if POISON not in one.body]
     random.Random(seed).shuffle(messages)
     transport.on_first = None
     story.put_back(ground, messages)
@@ -233,7 +233,7 @@ def _replay(ground: Scene, transport: Transport, seed: int) -> None:
 
 def _look(ground: Scene, transport: Transport, found: Column) -> None:
     record = transport.record
-    found.deliveries = sum(one.deliveries for one in record.carried.values())
+    found.deliveries = sum(one.deliveries for one in record.messages)
     story.nacks_of(record, ground.ledger, found.nacks)
     found.executed_twice = ground.ledger.executed_twice()
     found.event_cpu_ms = 1000 * record.cpu_s[QueueName.EVENTS] / max(1, record.handled[QueueName.EVENTS])
