@@ -32,6 +32,7 @@ class Config:
     table_pauses: str
     table_timers: str
     table_functions: str
+    table_limits: str
     queue_events_url: str
     queue_work_url: str
     dead_events_url: str
@@ -121,6 +122,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Config:
         table_pauses=required("TABLE_PAUSES"),
         table_timers=required("TABLE_TIMERS"),
         table_functions=required("TABLE_FUNCTIONS"),
+        table_limits=required("TABLE_LIMITS"),
         queue_events_url=required("QUEUE_EVENTS_URL"),
         queue_work_url=required("QUEUE_WORK_URL"),
         dead_events_url=required("DEAD_EVENTS_URL"),

@@ -212,6 +212,7 @@ def names(config: configuration.Config) -> Names:
         pauses=config.table_pauses,
         timers=config.table_timers,
         functions=config.table_functions,
+        limits=config.table_limits,
         events_queue_url=config.queue_events_url,
         work_queue_url=config.queue_work_url,
         dead_events_url=config.dead_events_url,

@@ -42,6 +42,7 @@ class Names:
     pauses: str
     timers: str
     functions: str
+    limits: str
     events_queue_url: str
     work_queue_url: str
     dead_events_url: str

@@ -75,6 +75,7 @@ def create(session: Any) -> dict[str, str]:
         "STEPWELL_TABLE_PAUSES": f"stepwell-{STAGE}-pauses",
         "STEPWELL_TABLE_TIMERS": f"stepwell-{STAGE}-timers",
         "STEPWELL_TABLE_FUNCTIONS": f"stepwell-{STAGE}-functions",
+        "STEPWELL_TABLE_LIMITS": f"stepwell-{STAGE}-limits",
         "STEPWELL_QUEUE_EVENTS_URL": urls["EventsQueue"],
         "STEPWELL_QUEUE_WORK_URL": urls["WorkQueue"],
         "STEPWELL_DEAD_EVENTS_URL": urls["EventsDeadQueue"],

@@ -37,6 +37,7 @@ def environment(settings: StageSettings, outputs: Mapping[str, str]) -> dict[str
         "STEPWELL_TABLE_PAUSES": outputs["PausesTableName"],
         "STEPWELL_TABLE_TIMERS": outputs["TimersTableName"],
         "STEPWELL_TABLE_FUNCTIONS": outputs["FunctionsTableName"],
+        "STEPWELL_TABLE_LIMITS": outputs["LimitsTableName"],
         "STEPWELL_QUEUE_EVENTS_URL": outputs["EventsQueueUrl"],
         "STEPWELL_QUEUE_WORK_URL": outputs["WorkQueueUrl"],
         "STEPWELL_DEAD_EVENTS_URL": outputs["EventsDeadQueueUrl"],

@@ -21,7 +21,7 @@ from infra.deploy.root import Root
 from infra.deploy.stack import Stack
 from infra.deploy.terminal import Terminal
 
-TABLES = ("events", "runs", "pauses", "timers", "functions")
+TABLES = ("events", "runs", "pauses", "timers", "functions", "limits")
 QUEUES = ("events", "work", "events-dead", "work-dead")
 
 

@@ -11,7 +11,7 @@ from infra.deploy.account import Account
 from infra.deploy.problems import code
 from infra.deploy.settings import StageSettings
 
-TABLES = ("Events", "Runs", "Pauses", "Timers", "Functions")
+TABLES = ("Events", "Runs", "Pauses", "Timers", "Functions", "Limits")
 TTL_ATTRIBUTE = "expires_at"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 CREATE_WITHIN_S = 30.0
-TABLES = ("Events", "Runs", "Pauses", "Timers", "Functions")
+TABLES = ("Events", "Runs", "Pauses", "Timers", "Functions", "Limits")
 
 
 def client(service: Any, endpoint: str) -> Any:
@@ -107,6 +107,7 @@ def environment(endpoint: str, outputs: dict[str, str]) -> dict[str, str]:
         "STEPWELL_TABLE_PAUSES": outputs["PausesTableName"],
         "STEPWELL_TABLE_TIMERS": outputs["TimersTableName"],
         "STEPWELL_TABLE_FUNCTIONS": outputs["FunctionsTableName"],
+        "STEPWELL_TABLE_LIMITS": outputs["LimitsTableName"],
         "STEPWELL_QUEUE_EVENTS_URL": outputs["EventsQueueUrl"],
         "STEPWELL_QUEUE_WORK_URL": outputs["WorkQueueUrl"],
         "STEPWELL_DEAD_EVENTS_URL": outputs["EventsDeadQueueUrl"],

@@ -25,7 +25,7 @@ DEFAULTS = settings.load("prod")
 
 def outputs(stage: str = "prod") -> dict[str, str]:
     """All of the stack's outputs that are needed here."""
-    tables = ("Events", "Runs", "Pauses", "Timers", "Functions")
+    tables = ("Events", "Runs", "Pauses", "Timers", "Functions", "Limits")
     queues = {"Events": "events", "Work": "work", "EventsDead": "events-dead", "WorkDead": "work-dead"}
     return {
         **test_policies.outputs(stage, f"stepwell-{stage}-payloads"),

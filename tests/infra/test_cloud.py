@@ -22,7 +22,7 @@ def test_every_table_is_there_and_expires_items(aws: cloud.Cloud) -> None:
         table = aws.env[f"STEPWELL_TABLE_{name}"]
         expiry = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
         assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
-    assert len(dynamodb.list_tables()["TableNames"]) == 5
+    assert len(dynamodb.list_tables()["TableNames"]) == 6
 
 
 def test_queues_have_their_dead_letters_and_visibility(aws: cloud.Cloud, sqs: Any) -> None:

@@ -74,7 +74,7 @@ def test_all_tables_and_the_bucket_of_our_template_get_such_names() -> None:
 
     values = {"Stage": "prod", "AWS::AccountId": "123456789012", "AWS::Region": "eu-west-1"}
     rendered = stack_rules.with_static_names(TEMPLATE.read_text(encoding="utf-8"), values)
-    for name in ("events", "runs", "pauses", "timers", "functions"):
+    for name in ("events", "runs", "pauses", "timers", "functions", "limits"):
         assert f'TableName: "stepwell-prod-{name}"' in rendered
     assert 'BucketName: "stepwell-prod-payloads-123456789012-eu-west-1"' in rendered
     assert len(rendered.encode()) <= stack_rules.MAX_TEMPLATE_BYTES

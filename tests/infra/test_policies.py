@@ -29,7 +29,7 @@ NOBODY: Policy = {"Version": "2012-10-17", "Statement": []}
 def outputs(stage: str = "test", bucket: str = "stepwell-test-payloads") -> dict[str, str]:
     """What the stack says of its parts."""
     found = {"Stage": stage, "KeysPath": f"/stepwell/{stage}", "PayloadBucketArn": f"arn:aws:s3:::{bucket}"}
-    for table in ("Events", "Runs", "Pauses", "Timers", "Functions"):
+    for table in ("Events", "Runs", "Pauses", "Timers", "Functions", "Limits"):
         found[f"{table}TableArn"] = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/stepwell-{stage}-{table.lower()}"
     for queue, name in (
         ("Events", "events"),

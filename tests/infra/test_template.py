@@ -32,7 +32,9 @@ def default(parameter: str) -> int:
 
 def test_the_tables_and_queues_are_the_ones_the_platform_reads() -> None:
     names = {one["TableName"]["Fn::Sub"] for one in TABLES.values()}
-    assert names == {f"stepwell-${{Stage}}-{name}" for name in ("events", "runs", "pauses", "timers", "functions")}
+    assert names == {
+        f"stepwell-${{Stage}}-{name}" for name in ("events", "runs", "pauses", "timers", "functions", "limits")
+    }
     queues = {one["QueueName"]["Fn::Sub"] for one in QUEUES.values()}
     assert queues == {f"stepwell-${{Stage}}-{n}" for n in ("events", "events-dead", "work", "work-dead")}
 

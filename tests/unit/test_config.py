@@ -15,6 +15,7 @@ NEEDED = {
         "TABLE_PAUSES",
         "TABLE_TIMERS",
         "TABLE_FUNCTIONS",
+        "TABLE_LIMITS",
         "QUEUE_EVENTS_URL",
         "QUEUE_WORK_URL",
         "DEAD_EVENTS_URL",
