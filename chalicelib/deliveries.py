@@ -92,7 +92,7 @@ def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
         platform.metrics.observe(Metric.WORK_AGE, max(0, age_ms))
     if delivery.is_last(platform.services.settings):
         # No user code any more: whatever kills the process would keep the message from being told of.
-        raise GivenUp(stalling.stall(platform.services, message.run_id, delivery))
+        raise GivenUp(stalling.stall(platform.services, message, delivery))
     try:
         if isinstance(message, TurnMessage):
             turns.handle(platform.services, message, delivery)

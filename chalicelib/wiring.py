@@ -121,6 +121,7 @@ def build(
         runs=furnished.runs,
         pauses=furnished.pauses,
         signals=furnished.signals,
+        lines=furnished.lines,
         timers=furnished.timers,
         cancellations=furnished.cancellations,
         queues=furnished.queues,

@@ -19,9 +19,10 @@ def dump(model: Any, **options: Any) -> str:
     return text
 
 
-def head_item(seed: RunSeed, expires_at_s: int) -> Item:
+def head_item(seed: RunSeed, expires_at_s: int, *, gated: bool = False) -> Item:
     """The head of a new run."""
     return {
+        **({"gated": True} if gated else {}),
         "seed": dump(seed, exclude={"run_id"}),
         "ver": 0,
         "expires_at": expires_at_s,
@@ -40,7 +41,9 @@ def read_head(item: Item, payloads: Payloads) -> RunHead:
     return RunHead(
         seed=seed,
         version=item.get("ver", 0),
-        begun_at_ms=item.get("begun"),
+        # Whoever takes a lease writes that the run has begun; of a gated one that is not so yet.
+        begun_at_ms=None if "gated" in item else item.get("begun"),
+        gated="gated" in item,
         owner=owner,
         lease_until_ms=item.get("lu", 0),
         starts=item.get("starts", 0),

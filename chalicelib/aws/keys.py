@@ -6,9 +6,11 @@ import hashlib
 from typing import Final
 
 from chalicelib.core import ids, timers
+from chalicelib.core.concurrency import LimitKey
 from chalicelib.core.steps import TimerKey
 from chalicelib.engine.collect import OPEN_SHARDS
 from chalicelib.engine.index import Place
+from chalicelib.engine.line_ports import LINE_SHARDS
 
 EVENT_SHARDS: Final = 4
 LIST_SHARDS: Final = 2
@@ -142,3 +144,49 @@ MARKS: Final = "marks"
 # functions
 APPS: Final = "apps"
 REGISTRY: Final = ("registry", "version")
+
+
+# limits: places, and the lines before them
+def places(key: LimitKey) -> str:
+    return f"place#{key.digest}#{key.fn_id}"
+
+
+def slot(index: int) -> str:
+    return f"slot#{index:07d}"
+
+
+def slot_index(sk: str) -> int:
+    return int(sk.removeprefix("slot#"))
+
+
+def waiter(place_in_line: tuple[int, str]) -> str:
+    order_us, holder = place_in_line
+    return f"wait#{order_us:018d}#{holder}"
+
+
+def place_in_line(sk: str) -> tuple[int, str, str | None]:
+    """Order, run and step of a waiter."""
+    _, order_us, run_id, *step_id = sk.split("#", 3)
+    return int(order_us), run_id, step_id[0] if step_id else None
+
+
+SLOTS: Final = ("slot#", "slot#~")
+WAITERS: Final = ("wait#", "wait#~")
+
+
+def line(key: LimitKey) -> str:
+    return f"{lines_of(key.fn_id)}{key.digest}"
+
+
+def lines_of(fn_id: str) -> str:
+    """How the lines of one function begin."""
+    # An id may be longer than a range key.
+    return hashlib.sha256(fn_id.encode()).hexdigest()[:16] + "#"
+
+
+def lines(shard: int) -> str:
+    return f"lines#{shard}"
+
+
+def line_shard(key: LimitKey) -> int:
+    return ids.shard_of(key.digest, LINE_SHARDS)

@@ -14,6 +14,7 @@ from chalicelib.aws.cancellations import DynamoCancellations
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
+from chalicelib.aws.lines import DynamoLines
 from chalicelib.aws.looking import DynamoLooking
 from chalicelib.aws.pauses import DynamoPauses
 from chalicelib.aws.payloads import Payloads
@@ -60,6 +61,7 @@ class Room:
     runs: DynamoRuns
     pauses: DynamoPauses
     signals: DynamoSignals
+    lines: DynamoLines
     timers: DynamoTimers
     apps: DynamoApps
     cancellations: DynamoCancellations
@@ -117,6 +119,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         runs=runs,
         pauses=DynamoPauses(dynamo, names.pauses, threads),
         signals=DynamoSignals(dynamo, runs, names.pauses),
+        lines=DynamoLines(dynamo, names.limits, stamp),
         timers=DynamoTimers(dynamo, names.timers),
         apps=DynamoApps(dynamo, names.functions),
         cancellations=DynamoCancellations(dynamo, names.runs, stamp),

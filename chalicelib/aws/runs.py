@@ -28,7 +28,15 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
     def _read(self, item: Item) -> RunHead:
         return items.read_head(item, self._payloads)
 
-    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause], times: EventTimes | None = None) -> RunHead:
+    def create(
+        self,
+        seed: RunSeed,
+        event: Event,
+        pauses: Sequence[Pause],
+        times: EventTimes | None = None,
+        *,
+        gated: bool = False,
+    ) -> RunHead:
         expires_at = self._stamp()
         # The event first: a run that has a head has its event.
         body = {**self._payloads.fields("event", items.dump(event)), "expires_at": expires_at}
@@ -43,7 +51,7 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
         head = Write(
             self._table,
             (seed.run_id, keys.HEAD),
-            item=items.head_item(seed, expires_at),
+            item=items.head_item(seed, expires_at, gated=gated),
             condition="attribute_not_exists(pk)",
         )
         try:
@@ -56,7 +64,7 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
             stored = self.head(seed.run_id)
             if stored is not None:
                 return stored
-        return RunHead(seed=seed, expires_at_s=expires_at)
+        return RunHead(seed=seed, gated=gated, expires_at_s=expires_at)
 
     def event_times(self, run_id: str) -> EventTimes | None:
         item = self._dynamo.get(self._table, run_id, keys.EVENT)
@@ -124,6 +132,18 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head
 
+    def begin(self, run_id: str, owner: Owner, now_ms: int) -> RunHead:
+        mine = {"owner": owner.message_id, "nonce": owner.nonce}
+        try:
+            return self._read(
+                self._update(run_id, "SET begun = :now REMOVE gated", f"{_OPEN} AND {_MINE}", now=now_ms, **mine)
+            )
+        except ConditionFailed as lost:
+            head = None if lost.item is None else self._read(lost.item)
+        if head is None or head.ending is None:
+            raise LeaseLost("the lease was lost before the run began")
+        return head
+
     def checkpoint(self, run_id: str, owner: Owner, steps: int) -> RunHead | None:
         counted = "SET cps = if_not_exists(cps, :zero) + :steps"
         mine = {"owner": owner.message_id, "nonce": owner.nonce}
@@ -175,8 +195,16 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
         return True
 
     def release(self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None) -> RunHead | None:
-        values: Item = {"owner": owner.message_id, "nonce": owner.nonce, "zero": 0}
-        update, condition = "SET starts = :zero", f"{_OPEN} AND {_MINE}"
+        return self._release(run_id, owner, "starts = :zero", {"zero": 0}, version, wake_at_ms)
+
+    def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int) -> RunHead | None:
+        return self._release(run_id, owner, "starts = starts - :one", {"one": 1}, version, wake_at_ms)
+
+    def _release(
+        self, run_id: str, owner: Owner, starts: str, of_starts: Item, version: int | None, wake_at_ms: int | None
+    ) -> RunHead | None:
+        values: Item = {"owner": owner.message_id, "nonce": owner.nonce, **of_starts}
+        update, condition = f"SET {starts}", f"{_OPEN} AND {_MINE}"
         if version is not None:
             condition += " AND ver = :version"
             values["version"] = version

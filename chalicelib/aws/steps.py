@@ -213,16 +213,54 @@ class DynamoSteps:
             },
         )
         try:
-            return StepLease(granted=True, step=self._step(self._dynamo.update(write)))
+            item = self._dynamo.update(write)
+            return StepLease(granted=True, step=self._step(item), version=item.get("ver", 0))
         except ConditionFailed as lost:
-            item = lost.item
-        if item is None:
+            found = lost.item
+        if found is None:
             return StepLease(granted=False)
+        item = found
         step = self._step(item)
         if step.status in (StepStatus.PLANNED, StepStatus.RETRYING) and item.get("lo") == owner.message_id:
             mine = item.get("ln") == owner.nonce
-            return StepLease(granted=mine, step=step, own_message=True, lease_until_ms=item.get("lu", 0))
+            until_ms, version = item.get("lu", 0), item.get("ver", 0)
+            return StepLease(granted=mine, step=step, own_message=True, lease_until_ms=until_ms, version=version)
         return StepLease(granted=False, step=step)
+
+    def park_step(self, run_id: str, step_id: str, owner: Owner, version: int) -> int | None:
+        write = Write(
+            self._table,
+            (run_id, keys.step(step_id)),
+            update="SET starts = starts - :one REMOVE lo, ln, lu",
+            condition=f"lo = :owner AND ln = :nonce AND {'ver = :version' if version else 'attribute_not_exists(ver)'}",
+            values={
+                "owner": owner.message_id,
+                "nonce": owner.nonce,
+                "one": 1,
+                **({"version": version} if version else {}),
+            },
+        )
+        try:
+            self._dynamo.update(write)
+        except ConditionFailed as lost:
+            if lost.item is not None and (lost.item.get("lo"), lost.item.get("ln")) == (owner.message_id, owner.nonce):
+                return int(lost.item.get("ver", 0))
+            # Nobody's or another's: our first try succeeded and its answer was lost, or the step has ended.
+        return None
+
+    def poke_step(self, run_id: str, step_id: str, now_ms: int) -> bool:
+        write = Write(
+            self._table,
+            (run_id, keys.step(step_id)),
+            update="SET ver = if_not_exists(ver, :zero) + :one",
+            condition=f"{_UNDER_WAY} AND attribute_exists(lo) AND lu >= :now",
+            values={**_UNDER_WAY_VALUES, "now": now_ms, "zero": 0, "one": 1},
+        )
+        try:
+            self._dynamo.update(write)
+        except ConditionFailed:
+            return False
+        return True
 
     def drop_step_lease(self, run_id: str, step_id: str, owner: Owner) -> None:
         write = Write(

@@ -139,7 +139,7 @@ class Flow(Config):
 NAMES = tuple(field.alias or name for name, field in Flow.model_fields.items())
 """The names on the wire, as fields of a function."""
 # Each leaves when the engine keeps it.
-_NOT_ENFORCED = frozenset(NAMES)
+_NOT_ENFORCED = frozenset(NAMES) - {"concurrency", "priority"}
 
 
 def warnings(flow: Flow | None) -> tuple[str, ...]:
@@ -149,4 +149,6 @@ def warnings(flow: Flow | None) -> tuple[str, ...]:
     found = [f"{name} is kept, but not enforced yet" for name in flow.in_use if name in _NOT_ENFORCED]
     if flow.idempotency is not None and flow.rate_limit is not None:
         found.append("rateLimit has no effect: idempotency takes its place")
+    if flow.priority is not None and not flow.concurrency:
+        found.append("priority has no effect: without concurrency no run stands in line")
     return tuple(found)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from chalicelib.core.cancellations import Cancellation, Place
+from chalicelib.core.concurrency import Woken
 from chalicelib.core.events import Event
 from chalicelib.core.runs import Invoker
 
@@ -62,13 +63,15 @@ class CancellationMessage(_Message):
 
 
 class TurnMessage(_Message):
-    """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is."""
+    """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is; `woken`: it stood in
+    line for a place."""
 
     kind: Literal["turn"] = "turn"
     run_id: str
     due_ms: int | None = None
     step_id: str | None = None
     hop: int = 0
+    woken: Woken | None = None
 
 
 class PlannedStepMessage(_Message):
@@ -79,6 +82,7 @@ class PlannedStepMessage(_Message):
     step_id: str
     attempt: int = 0
     due_ms: int | None = None
+    woken: Woken | None = None
 
 
 AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage

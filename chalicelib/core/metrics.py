@@ -57,6 +57,8 @@ class Metric(StrEnum):
     LATE_RESULTS = "LateResults", Unit.COUNT, "results that came when their step or run had ended: the first one stays"
     LEASE_TAKEOVERS = "LeaseTakeovers", Unit.COUNT, "leases that ran out, since their process died, and were taken"
 
+    WAITED_IN_LINE = "WaitedInLine", Unit.COUNT, "turns and steps that found no place under a limit and stood in line"
+
     WAITS_OPENED = "WaitsOpened", Unit.COUNT, "waits for events and signals that were registered"
     WAITS_MATCHED = "WaitsMatched", Unit.COUNT, "waits that an event or a signal ended"
     WAITS_EXPIRED = "WaitsExpired", Unit.COUNT, "waits that timed out"

@@ -95,6 +95,8 @@ class RunHead(BaseModel):
     seed: RunSeed
     version: int = 0
     begun_at_ms: int | None = None
+    # A lease alone does not make it begun: it needs a place under a limit, too.
+    gated: bool = False
     owner: Owner | None = None
     lease_until_ms: int = 0
     starts: int = 0
@@ -169,6 +171,7 @@ class Reason(StrEnum):
     TIMER_MISSED = "a timer was missed"
     STANDS_STILL = "it waits for nothing"
     STALLED = "its message went to the dead letters"
+    IN_LINE = "it has stood in line for an hour"
 
 
 SETTLE_GRACE_MS = 2 * limits.MINUTE_MS
@@ -177,6 +180,8 @@ BEGIN_GRACE_MS = 15 * limits.MINUTE_MS
 TIMER_GRACE_MS = 2 * limits.MINUTE_MS
 POKE_AGAIN_MS = limits.HOUR_MS
 PLANNED_SAFETY_MS = limits.HOUR_MS
+# Of a run that stands in line: whoever frees a place wakes it; this is the safety net.
+IN_LINE_SAFETY_MS = limits.HOUR_MS
 
 
 def overdue(head: RunHead, now_ms: int) -> Reason | None:
@@ -190,11 +195,13 @@ def overdue(head: RunHead, now_ms: int) -> Reason | None:
         return Reason.STALLED
     if head.owner is not None:
         return Reason.LEASE_RAN_OUT if head.lease_until_ms + LEASE_GRACE_MS < now_ms else None
-    if head.begun_at_ms is None:
-        return Reason.NEVER_BEGAN if head.seed.created_at_ms + BEGIN_GRACE_MS < now_ms else None
     if head.wake_at_ms is None:
+        if head.begun_at_ms is None:
+            return Reason.NEVER_BEGAN if head.seed.created_at_ms + BEGIN_GRACE_MS < now_ms else None
         return Reason.STANDS_STILL if head.begun_at_ms + BEGIN_GRACE_MS < now_ms else None
-    return Reason.TIMER_MISSED if head.wake_at_ms + TIMER_GRACE_MS < now_ms else None
+    if head.wake_at_ms + TIMER_GRACE_MS >= now_ms:
+        return None
+    return Reason.IN_LINE if head.begun_at_ms is None else Reason.TIMER_MISSED
 
 
 def wake_at_ms(steps: dict[str, StepRecord], now_ms: int) -> int | None:

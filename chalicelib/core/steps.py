@@ -204,6 +204,8 @@ class StepLease(BaseModel):
     step: StepRecord | None = None
     own_message: bool = False
     lease_until_ms: int = 0
+    # Raised by whoever brings news to its holder.
+    version: int = 0
 
 
 def ended(steps: dict[str, StepRecord]) -> dict[str, Memo]:

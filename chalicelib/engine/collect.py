@@ -45,14 +45,16 @@ def _poke_if_overdue(s: Services, head: RunHead) -> bool:
     reason = overdue(head, s.clock.now_ms())
     if reason is None:
         return False
-    logger.warning(
-        "run was forgotten",
-        extra={"run_id": head.run_id, "function_id": head.seed.fn_id, "reason": reason.value},
-    )
+    told = {"run_id": head.run_id, "function_id": head.seed.fn_id, "reason": reason.value}
+    if reason is Reason.IN_LINE:
+        logger.info("run is sent a turn", extra=told)
+    else:
+        logger.warning("run was forgotten", extra=told)
     if reason is not Reason.NEVER_BEGAN or not _send_start_again(s, head):
         s.queues.send_work(TurnMessage(run_id=head.run_id))
     s.runs.mark_poked(head.run_id, s.clock.now_ms())
-    s.metrics.count(Metric.RUNS_POKED)
+    if reason is not Reason.IN_LINE:
+        s.metrics.count(Metric.RUNS_POKED)
     return True
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from chalicelib.core import limits
 from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
+from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import LeaseResult, Owner, RunHead
-from chalicelib.engine import settle
+from chalicelib.engine import concurrency, settle
 from chalicelib.engine.services import Delivery, Services, logger
 
 
@@ -18,12 +19,17 @@ def give_back(s: Services, run_id: str, owner: Owner) -> None:
         logger.info("the lease could not be given back")
 
 
-def take(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> RunHead | None:
+def until_ms(delivery: Delivery) -> int:
+    """When a lease ends that is taken in this delivery, and everything that is held under it."""
+    return delivery.deadline_ms + limits.CLOCK_SKEW_MS
+
+
+def take(s: Services, message: TurnMessage, owner: Owner, delivery: Delivery) -> RunHead | None:
     """The run's head, leased; None when there is nothing to do for this message. Raises Deferred."""
-    until_ms = delivery.deadline_ms + limits.CLOCK_SKEW_MS
+    run_id = message.run_id
     while True:
         now = s.clock.now_ms()
-        result, head = s.runs.take_lease(run_id, owner, until_ms=until_ms, now_ms=now)
+        result, head = s.runs.take_lease(run_id, owner, until_ms=until_ms(delivery), now_ms=now)
         match result:
             case LeaseResult.TAKEN:
                 if head is not None and head.starts > 1:
@@ -31,10 +37,13 @@ def take(s: Services, run_id: str, owner: Owner, delivery: Delivery) -> RunHead 
                 return head
             case LeaseResult.MISSING:
                 logger.warning("a turn for a run that is not there", extra={"run_id": run_id})
+                concurrency.pass_by(s, None, message)
                 return None
             case LeaseResult.ENDED:
-                if head is not None and not head.settled:
+                assert head is not None
+                if not head.settled:
                     settle.settle(s, run_id)
+                concurrency.pass_by(s, head.seed, message)
                 return None
             case LeaseResult.OWN_MESSAGE:
                 # A second delivery of the only copy: it stays until the first one's lease has run out.

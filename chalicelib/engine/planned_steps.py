@@ -3,7 +3,7 @@ turn is sent (DESIGN, "Work")."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chalicelib.core import limits
 from chalicelib.core.calls import CallRequest, Opcode, Operation, Operations, Raised, Reply
@@ -12,7 +12,8 @@ from chalicelib.core.messages import PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Owner, Run
 from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, completion_order, ended
-from chalicelib.engine import metrics, settle
+from chalicelib.engine import concurrency, leases, metrics, settle
+from chalicelib.engine.concurrency import Places
 from chalicelib.engine.expiry import stamped
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.outcomes import attempt_of, exceeded, finished_step, next_attempt_ms
@@ -27,55 +28,92 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
     run = s.runs.load(message.run_id)
     if run is None:
         logger.warning("a planned step of a run that is not there", extra={"run_id": message.run_id})
+        concurrency.pass_by(s, None, message)
         return
+    until_ms = leases.until_ms(delivery)
+    places = concurrency.places(s, run.head.seed, run.event, message, delivery.nonce, until_ms)
     if run.head.ending is not None:
         if not run.head.settled:
             settle.settle_run(s, run)
+        places.leave()
         return
     known = run.steps.get(message.step_id)
     if known is not None and not known.status.is_final and known.failures > message.attempt:
         # This attempt is recorded; whoever recorded it may have died before sending the next one.
         _send_attempt(s, message, known)
+        places.leave(is_over=False)
         return
     seed = run.head.seed
     with ids_logged(run_id=seed.run_id, function_id=seed.fn_id, event_id=seed.event_id):
-        _attempt(s, run, message, delivery)
+        _attempt(s, run, message, delivery, places)
 
 
-def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Delivery) -> None:
+def _attempt(s: Services, run: Run, message: PlannedStepMessage, delivery: Delivery, places: Places) -> None:
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
-    step = _lease(s, run, message, owner, delivery)
-    if step is None:
+    leased = _lease(s, run, message, owner, delivery, places)
+    if leased is None:
         return
+    step, version = leased
     if step.failures > message.attempt:
         # A copy of this message made the attempt meanwhile; the next one has its time.
         s.runs.drop_step_lease(message.run_id, message.step_id, owner)
         _send_attempt(s, message, step)
+        places.leave(is_over=False)
         return
     try:
+        if not places.enter(_Standing(s, message, owner, version).give_up):
+            return
         _run_step(s, run, message, step, owner, delivery)
+        places.give_back()
     except Exception:
+        places.give_back_if_possible()
         _give_back(s, message, owner)
         raise
 
 
-def _lease(s: Services, run: Run, message: PlannedStepMessage, owner: Owner, delivery: Delivery) -> StepRecord | None:
-    """The step, leased; None when somebody else runs it or it has ended (then a turn has been sent)."""
-    now = s.clock.now_ms()
-    plan = StepPlan(name=message.step_id, kind=StepKind.RUN, started_at_ms=now, planned=True, nth=len(run.steps))
-    until_ms = delivery.deadline_ms + limits.CLOCK_SKEW_MS
-    lease = s.runs.lease_step(message.run_id, message.step_id, owner, plan, until_ms=until_ms, now_ms=now)
-    if lease.granted:
-        if lease.step is not None and lease.step.starts > 1:
-            s.metrics.count(Metric.LEASE_TAKEOVERS)
-        return lease.step
-    if lease.step is not None and (lease.step.status.is_final or lease.step.status is StepStatus.WAITING):
-        s.queues.send_work(TurnMessage(run_id=message.run_id))
-        return None
-    if lease.own_message:
-        remaining_s = max(1, (lease.lease_until_ms - now) // 1000 + 1)
-        raise Deferred("this message's own step may still be running", visible_in_s=remaining_s)
-    return None
+@dataclass
+class _Standing:
+    """Gives the step's lease back when it is to stand in line."""
+
+    s: Services
+    message: PlannedStepMessage
+    owner: Owner
+    version: int
+
+    def give_up(self) -> bool:
+        """False when there is news: whoever woke the step meanwhile found it leased."""
+        version = self.s.runs.park_step(self.message.run_id, self.message.step_id, self.owner, self.version)
+        if version is None:
+            return True
+        self.version = version
+        return False
+
+
+def _lease(
+    s: Services, run: Run, message: PlannedStepMessage, owner: Owner, delivery: Delivery, places: Places
+) -> tuple[StepRecord, int] | None:
+    """The step, leased, and the lease's version; None when somebody else runs it or it has ended (then a turn has been
+    sent)."""
+    while True:
+        now = s.clock.now_ms()
+        plan = StepPlan(name=message.step_id, kind=StepKind.RUN, started_at_ms=now, planned=True, nth=len(run.steps))
+        until_ms = leases.until_ms(delivery)
+        lease = s.runs.lease_step(message.run_id, message.step_id, owner, plan, until_ms=until_ms, now_ms=now)
+        if lease.granted:
+            assert lease.step is not None
+            if lease.step.starts > 1:
+                s.metrics.count(Metric.LEASE_TAKEOVERS)
+            return lease.step, lease.version
+        if lease.step is not None and (lease.step.status.is_final or lease.step.status is StepStatus.WAITING):
+            s.queues.send_work(TurnMessage(run_id=message.run_id))
+            places.leave()
+            return None
+        if lease.own_message:
+            remaining_s = max(1, (lease.lease_until_ms - now) // 1000 + 1)
+            raise Deferred("this message's own step may still be running", visible_in_s=remaining_s)
+        # Who holds it may be about to stand in line: it has to be told that it was woken.
+        if not places.are_limited or s.runs.poke_step(message.run_id, message.step_id, now):
+            return None
 
 
 def _run_step(

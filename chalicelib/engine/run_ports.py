@@ -16,9 +16,18 @@ from chalicelib.core.steps import StepLease, StepOutcome, StepPlan, StepRecord
 class Runs(Protocol):
     """The runs table: head, trigger event and steps of a run in one partition."""
 
-    def create(self, seed: RunSeed, event: Event, pauses: Sequence[Pause], times: EventTimes | None = None) -> RunHead:
+    def create(
+        self,
+        seed: RunSeed,
+        event: Event,
+        pauses: Sequence[Pause],
+        times: EventTimes | None = None,
+        *,
+        gated: bool = False,
+    ) -> RunHead:
         """Put head and cancellation pauses, if absent, in one transaction; the head that is stored afterwards, with
-        the very seed handed in if it was put. `times` are kept with the run's copy of its event."""
+        the very seed handed in if it was put. `times` are kept with the run's copy of its event. `gated`: its lease
+        alone does not make it begun, `begin` does."""
         ...
 
     def event_times(self, run_id: str) -> EventTimes | None:
@@ -45,6 +54,15 @@ class Runs(Protocol):
         self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int
     ) -> tuple[LeaseResult, RunHead | None]:
         """Take the run's lease, if it is free or has run out, and mark the run as begun."""
+        ...
+
+    def begin(self, run_id: str, owner: Owner, now_ms: int) -> RunHead:
+        """Mark a gated run as begun, if the lease is ours; the head. One that has ended stays as it is. Raises
+        LeaseLost."""
+        ...
+
+    def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int) -> RunHead | None:
+        """Give the lease back of a turn that did nothing yet: as `release`, but this start does not count."""
         ...
 
     def checkpoint(self, run_id: str, owner: Owner, steps: int) -> RunHead | None:
@@ -115,6 +133,15 @@ class Runs(Protocol):
 
     def drop_step_lease(self, run_id: str, step_id: str, owner: Owner) -> None:
         """Give a planned step's lease back, if it is ours."""
+        ...
+
+    def park_step(self, run_id: str, step_id: str, owner: Owner, version: int) -> int | None:
+        """Give a planned step's lease back that was not run yet, if it is ours and the version is that: None; or else
+        the version that it has. This start does not count."""
+        ...
+
+    def poke_step(self, run_id: str, step_id: str, now_ms: int) -> bool:
+        """Tell the holder of a planned step's live lease that there is news; False when no lease is live."""
         ...
 
     def resume(self, effect: Effect, outcome: StepOutcome) -> Resumed:

@@ -9,6 +9,7 @@ from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
 from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.index import Pauses
+from chalicelib.engine.line_ports import Lines
 from chalicelib.engine.logs import logger
 from chalicelib.engine.operator_ports import Cancellations
 from chalicelib.engine.ports import Driver, Events, Exit, Gateway, Metrics, Queues, Signals, Timers
@@ -55,6 +56,7 @@ class Services:
     runs: Runs
     pauses: Pauses
     signals: Signals
+    lines: Lines
     timers: Timers
     cancellations: Cancellations
     queues: Queues

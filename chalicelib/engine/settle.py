@@ -8,7 +8,7 @@ from chalicelib.core.messages import LifecycleMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, Run, RunStatus
 from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus
-from chalicelib.engine import cleanup, lifecycle, metrics
+from chalicelib.engine import cleanup, concurrency, lifecycle, metrics
 from chalicelib.engine.services import Services, logger
 
 _ENDED = {
@@ -35,6 +35,8 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
         s.queues.send_events([LifecycleMessage(run_id=head.run_id, name=name) for name in tell])
     if head.seed.invoker is not None:
         _answer_invoker(s, run, ending)
+    if ending.status is RunStatus.CANCELLED:
+        concurrency.leave_lines(s, run)
     cleanup.remove_traces(s, head.run_id, [step for step in run.steps.values() if _may_leave_traces(step)])
     rows = [row for row in head.seed.cancels if row != found_at]
     if rows:

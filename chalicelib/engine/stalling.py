@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from chalicelib.core.errors import Deferred, InfrastructureError
 from chalicelib.core.letters import DIED_EACH_TIME, MAX_REASON_CHARS, reason_of
+from chalicelib.core.messages import PlannedStepMessage, TurnMessage
+from chalicelib.engine import concurrency
 from chalicelib.engine.services import Delivery, Services, logger
 
 _TOLD = "and went to the dead letters: "
@@ -19,11 +21,13 @@ def note_fault(s: Services, run_id: str, delivery: Delivery, error: Exception) -
         logger.warning("the fault could not be noted", extra={"run_id": run_id, "error": str(fault)})
 
 
-def stall(s: Services, run_id: str, delivery: Delivery) -> str:
-    """Mark the run as stalled by a message that came for the last time; the reason."""
+def stall(s: Services, message: TurnMessage | PlannedStepMessage, delivery: Delivery) -> str:
+    """Mark the run as stalled by a message that came for the last time; the reason. Nobody may wait for it."""
+    run_id = message.run_id
     head = s.runs.head(run_id)
     # A turn that began since then has removed the note: it did not get to its end.
     noted = "" if head is None or head.stalled is None else head.stalled
     fault = noted.rpartition(_TOLD)[2] or DIED_EACH_TIME
     s.runs.mark_stalled(run_id, f"its message was received {delivery.receives} times {_TOLD}{fault}")
+    concurrency.pass_by(s, None if head is None else head.seed, message)
     return fault

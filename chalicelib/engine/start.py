@@ -12,7 +12,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
-from chalicelib.engine import lifecycle, match, settle
+from chalicelib.engine import concurrency, lifecycle, match, settle
 from chalicelib.engine.services import Services, logger
 
 # An event that tells a run's end is read from that whole run: of such, one message looks at fewer.
@@ -26,6 +26,7 @@ def begin(
     config = s.catalog.get(planned.fn_id)
     now = s.clock.now_ms()
     cancels, warnings, refused = _cancellations(s, config, event, planned.run_id, now)
+    misread = concurrency.problems(config, event)
     for pause in cancels:
         s.pauses.note_shape(pause.event_name, pause.shape, pause.accept_until_ms)
     seed = RunSeed(
@@ -38,11 +39,12 @@ def begin(
         invoker=invoker,
         cron=cron,
         cancels=tuple(pause.key for pause in cancels),
-        warnings=warnings,
+        warnings=(*warnings, *misread),
     )
-    head = s.runs.create(seed, event, cancels, times)
+    head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config))
     if head.seed is seed:
         s.metrics.count(Metric.RUNS_STARTED)
+        s.metrics.count(Metric.EXPRESSION_ERRORS, len(misread))
         s.metrics.count(Metric.INVALID_EXPRESSIONS, refused)
     if head.begun_at_ms is not None:
         return

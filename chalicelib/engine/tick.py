@@ -1,5 +1,5 @@
 """Every minute: what is due soon leaves the timers table for the work queue with its exact delay, and scheduled
-functions are started. A missed tick is caught up by the next one."""
+functions are started. Lines before limits are looked at. A missed tick is caught up by the next one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from chalicelib.core.crons import CronSchedule
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.messages import EventMessage
+from chalicelib.engine import concurrency
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import delay_s
 
@@ -25,7 +26,9 @@ _RESERVE_MS = 5_000
 def tick(s: Services, deadline_ms: int) -> int:
     """Move what is due; how many timers were moved. Stops early when the invocation's time runs short."""
     start_schedules(s)
-    return move_timers(s, deadline_ms)
+    moved = move_timers(s, deadline_ms)
+    concurrency.sweep(s, deadline_ms)
+    return moved
 
 
 def move_timers(s: Services, deadline_ms: int) -> int:

@@ -9,9 +9,9 @@ from chalicelib.core.errors import Deferred, LeaseLost
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.runs import Ending, Owner, Run, RunHead, RunStatus, wake_at_ms
+from chalicelib.core.runs import IN_LINE_SAFETY_MS, Ending, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import FUNCTION_ENTRY, StepStatus, ended, progress_mark
-from chalicelib.engine import answers, function_errors, leases, looking_back, places, settle, waking
+from chalicelib.engine import answers, concurrency, function_errors, leases, looking_back, places, settle, waking
 from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
@@ -28,19 +28,26 @@ def handle(s: Services, message: TurnMessage, delivery: Delivery) -> None:
     if came_early(s, message):
         return
     owner = Owner(message_id=delivery.message_id, nonce=delivery.nonce)
-    head = leases.take(s, message.run_id, owner, delivery)
+    head = leases.take(s, message, owner, delivery)
     if head is None:
         return
     with ids_logged(run_id=head.run_id, function_id=head.seed.fn_id, event_id=head.seed.event_id):
-        _drive(s, message, owner, head, delivery.deadline_ms)
+        _drive(s, message, owner, head, delivery)
 
 
-def _drive(s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadline_ms: int) -> None:
+def _drive(s: Services, message: TurnMessage, owner: Owner, head: RunHead, delivery: Delivery) -> None:
+    turn: _Turn | None = None
     try:
-        _Turn(s, message, owner, head, deadline_ms).drive()
+        turn = _Turn(s, message, owner, head, delivery)
+        turn.drive()
+        turn.places.give_back()
     except LeaseLost as error:
+        if turn is not None:
+            turn.places.give_back_if_possible()
         raise Deferred(str(error), visible_in_s=limits.CLOCK_SKEW_MS // 1000) from error
     except Exception:
+        if turn is not None:
+            turn.places.give_back_if_possible()
         leases.give_back(s, head.run_id, owner)
         raise
 
@@ -48,7 +55,7 @@ def _drive(s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadl
 class _Turn:
     """One turn that holds its run's lease."""
 
-    def __init__(self, s: Services, message: TurnMessage, owner: Owner, head: RunHead, deadline_ms: int) -> None:
+    def __init__(self, s: Services, message: TurnMessage, owner: Owner, head: RunHead, delivery: Delivery) -> None:
         self._s = s
         self._message = message
         self._owner = owner
@@ -56,12 +63,14 @@ class _Turn:
         self._version = head.version
         self._news_at_ms = head.news_at_ms
         self._checkpointed = head.checkpointed
-        self._deadline_ms = deadline_ms
+        self._deadline_ms = delivery.deadline_ms
         # How often the function has been called in this turn, and how often only to be called again.
         self._calls = 0
         self._asked_again = 0
         self._run = self._load()
         self._starts = self._starts_without_progress()
+        until_ms = leases.until_ms(delivery)
+        self.places = concurrency.places(s, head.seed, self._run.event, message, delivery.nonce, until_ms)
 
     def _load(self) -> Run:
         run = self._s.runs.load(self._head.run_id)
@@ -84,7 +93,9 @@ class _Turn:
         return 1
 
     def drive(self) -> None:
-        """Go on until there is nothing more to do now."""
+        """Go on until there is nothing more to do now, if there is a place for it."""
+        if not self._enter():
+            return
         while True:
             waking.wake_due(self._s, self._run, self._now_ms())
             if self._over_limits():
@@ -103,6 +114,37 @@ class _Turn:
                 continue
             if self._suspend() or self._is_out_of_time():
                 return
+
+    def _enter(self) -> bool:
+        """Have a place under each limit, and so begin; False when the run stands in line or has ended."""
+        if not self.places.enter(self._stand_in_line):
+            return False
+        if not self._head.gated:
+            return True
+        self._head = self._s.runs.begin(self._head.run_id, self._owner, self._s.clock.now_ms())
+        if self._head.ending is None:
+            return True
+        settle.settle(self._s, self._head.run_id)
+        return False
+
+    def _stand_in_line(self) -> bool:
+        """Give the lease back; False when there is news, which has then been read."""
+        wake = self._s.clock.now_ms() + IN_LINE_SAFETY_MS
+        keep_all(self._s, self._run, wake)
+        head = self._s.runs.park(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
+        if head is None:
+            logger.info("stands in line for a place", extra={"run_id": self._head.run_id})
+            return True
+        if head.ending is not None:
+            settle.settle(self._s, head.run_id)
+            self.places.leave()
+            return True
+        self._read_news(head)
+        return False
+
+    def _read_news(self, head: RunHead) -> None:
+        self._version, self._news_at_ms = head.version, max(self._news_at_ms, head.news_at_ms)
+        self._run = self._load()
 
     def _may_call(self) -> bool:
         """Not while a step of this turn waits for its next attempt: calling would make the attempt now."""
@@ -262,18 +304,19 @@ class _Turn:
         return any(step.status.is_final or step.is_looking_back or waking.is_due(step, now) for step in looked)
 
     def _suspend(self) -> bool:
-        """Give the lease back; False when there is news, which has then been read."""
+        """Give the lease back; False when there is news, which has then been read, and a place to go on."""
         wake = wake_at_ms(self._run.steps, self._now_ms())
         keep_all(self._s, self._run, wake)
+        # Before the lease: until then whoever wakes this run is heard.
+        self.places.give_back()
         head = self._s.runs.release(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
         if head is None:
             return True
         if head.ending is not None:
             settle.settle(self._s, head.run_id)
             return True
-        self._version, self._news_at_ms = head.version, max(self._news_at_ms, head.news_at_ms)
-        self._run = self._load()
-        return False
+        self._read_news(head)
+        return not self._enter()
 
     def _is_short_of_time(self) -> bool:
         return self._deadline_ms - self._s.clock.now_ms() < self._s.settings.hand_over_below_ms
@@ -289,6 +332,7 @@ class _Turn:
         if self._message.hop >= limits.MAX_HOPS:
             self._end(RunStatus.FAILED, error=ErrorInfo.of("LimitExceeded", "the run was handed over too often"))
             return
+        self.places.give_back()
         now = self._s.clock.now_ms()
         head = self._s.runs.release(self._head.run_id, self._owner, version=None, wake_at_ms=now)
         if head is not None and head.ending is not None:

@@ -1,5 +1,6 @@
 """What a function imports: the decorator, its triggers, the context, and the errors."""
 
+from chalicelib.sdk.concurrency import Concurrency, Priority
 from chalicelib.sdk.context import AsyncContext, Context, ContextSync
 from chalicelib.sdk.errors import (
     InvalidFunction,
@@ -19,6 +20,7 @@ from chalicelib.sdk.waiting import FirstEvent, Signal, WaitFor
 __all__ = [
     "AsyncContext",
     "Cancel",
+    "Concurrency",
     "Context",
     "ContextSync",
     "Event",
@@ -29,6 +31,7 @@ __all__ = [
     "LimitExceeded",
     "NonRetriableError",
     "OutputNotSerializable",
+    "Priority",
     "Registry",
     "RetryAfterError",
     "Signal",

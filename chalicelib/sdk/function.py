@@ -14,6 +14,8 @@ from chalicelib.core import events
 from chalicelib.core.durations import format_duration, format_lookback, parse_duration, parse_lookback
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
+from chalicelib.sdk.concurrency import Concurrency, Priority
+from chalicelib.sdk.flow import flow
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def function(
     trigger: Trigger | Sequence[Trigger],
     name: str | None = None,
     cancel: Cancel | Sequence[Cancel] | None = None,
+    concurrency: int | Sequence[Concurrency] | None = None,
+    priority: Priority | None = None,
     retries: int | None = None,
     wait_lookback: int | timedelta | str | None = None,
     on_failure: Callable[[Any], Any] | None = None,
@@ -74,8 +78,9 @@ def function(
 
     `fn_id` names it for good: runs find their function by it. `retries` (0 to 20, 4 by default) is for each
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
-    "run". `on_failure(ctx)` is called when a run has failed, with the event
-    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
+    says which of those that wait come first (docs/CONCURRENCY.md). `on_failure(ctx)` is called when a run has failed,
+    with the event `inngest/function.failed`. Raises InvalidFunction, naming function and field.
     """
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
@@ -92,6 +97,7 @@ def function(
             triggers=_triggers(trigger, what),
             cancel=_cancels(cancel, what),
             wait_lookback=_lookback(wait_lookback, what),
+            flow=flow(what, concurrency=concurrency, priority=priority),
             **given,
         )
         failure = None if on_failure is None else _failure_function(config, on_failure)

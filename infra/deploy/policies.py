@@ -114,6 +114,7 @@ def _api(w: _Writer) -> list[Statement]:
         w.indexes("by_function", "open"),
         w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
+        w.allow("Limits", (_QUERY, _DELETE_ONE), "LimitsTable"),
         w.allow("Functions", (*_CATALOG, _PUT), "FunctionsTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
@@ -135,6 +136,7 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.indexes("by_function"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_DELETE,), "TimersTable"),
+        w.allow("Limits", (_DELETE_ONE,), "LimitsTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
         w.allow("Functions", _CATALOG, "FunctionsTable"),
@@ -151,6 +153,7 @@ def _on_work(w: _Writer) -> list[Statement]:
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.allow("Pauses", (_GET, _QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
+        w.allow("Limits", (_QUERY, _PUT, _UPDATE, _DELETE_ONE), "LimitsTable"),
         w.payloads(),
         w.allow("Functions", _CATALOG, "FunctionsTable"),
         # Calls to apps are signed.
@@ -159,10 +162,11 @@ def _on_work(w: _Writer) -> list[Statement]:
 
 
 def _on_tick(w: _Writer) -> list[Statement]:
-    """Moves timers to the work queue, starts schedules, and tells how long the queues are."""
+    """Moves timers to the work queue, starts schedules, looks at lines before limits, tells how long the queues are."""
     return [
         w.allow("Look", (_LOOK,), "EventsQueue", "WorkQueue", "EventsDeadQueue", "WorkDeadQueue"),
         w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
+        w.allow("Limits", (_QUERY, _UPDATE, _DELETE_ONE), "LimitsTable"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkQueue"),
         w.allow("Functions", _CATALOG, "FunctionsTable"),
     ]

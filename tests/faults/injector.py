@@ -122,6 +122,11 @@ class Injector:
             self._armed = False
 
     @property
+    def is_armed(self) -> bool:
+        """Whether what runs now can fail."""
+        return self._armed
+
+    @property
     def has_sent(self) -> bool:
         """Whether the call that failed put something into a queue all the same."""
         return self.had_effect and self.fired is not None and self.fired.service == "sqs"

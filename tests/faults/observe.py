@@ -151,6 +151,9 @@ def _left_over(world: World, runs: dict[str, Run]) -> list[str]:
     for row in world.emulator.rows("timers"):
         if "message" in row and row["sk"].split("#")[1] not in live:
             found.append(f"timer left: {row['sk']}")
+    for row in world.emulator.rows("limits"):
+        if row["sk"].startswith(("slot#", "wait#")):
+            found.append(f"left under a limit: {row['pk']} {row['sk']}")
     for row in world.emulator.rows("runs"):
         if "open_pk" in row and row["pk"] not in live:
             found.append(f"open key left on run {row['pk']}")

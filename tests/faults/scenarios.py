@@ -17,6 +17,7 @@ from chalicelib.core import ids
 from chalicelib.core.calls import CallRequest
 from chalicelib.sdk import (
     Cancel,
+    Concurrency,
     Context,
     Event,
     Function,
@@ -313,6 +314,46 @@ def signaller(ctx: Context) -> str:
     return run(ctx, "told")  # type: ignore[no-any-return]
 
 
+def _crowded(ctx: Context, name: str) -> str:
+    """While this step runs in a process in which nothing fails, others are delivered in the one in which things do."""
+    world = world_now()
+    world.ran(ctx.run_id, name)
+    if ctx.event.data.get("first") and not world.injector.is_armed:
+        world.drain()
+    return f"{name} done"
+
+
+@function(
+    fn_id="one-of-each",
+    trigger=TriggerEvent(event="t/limited"),
+    concurrency=[Concurrency(limit=1, key="event.data.user")],
+)
+def one_of_each(ctx: Context) -> str:
+    ctx.step.run("crowded", _crowded, ctx, "crowded")
+    return "done"
+
+
+@function(
+    fn_id="one-of-each-and-one",
+    trigger=TriggerEvent(event="t/limited-twice"),
+    concurrency=[Concurrency(limit=1, key="event.data.user"), Concurrency(limit=1)],
+)
+def one_of_each_and_one(ctx: Context) -> str:
+    ctx.step.run("crowded", _crowded, ctx, "crowded")
+    return "done"
+
+
+@function(fn_id="one-step", trigger=TriggerEvent(event="t/limited-steps"), concurrency=[Concurrency(limit=1)])
+def one_step(ctx: Context) -> list[Any]:
+    left, right = ctx.group.parallel(
+        (
+            lambda: ctx.step.run("left", _crowded, ctx, "left"),
+            lambda: ctx.step.run("right", _crowded, ctx, "right"),
+        )
+    )
+    return [left, right]
+
+
 def _app_step(request: CallRequest, name: str) -> apps.Run:
     """A step of an app that counts."""
 
@@ -481,6 +522,22 @@ def _left_by_an_app(world: World) -> None:
     world.send("t/answer", USER)
 
 
+def _limited(event: str, messages: int, *users: str) -> Callable[[World], None]:
+    """A run for each of these users. So many messages are taken by another process; while the first run holds its place
+    there, the others come."""
+
+    def script(world: World) -> None:
+        for number, user in enumerate(users):
+            world.accept(event, {"user": user, "first": number == 0})
+            while world.deliver("events"):
+                pass
+        for _ in range(messages):
+            world.elsewhere()
+        world.settle()
+
+    return script
+
+
 def _same_id(world: World) -> None:
     world.send("t/steps", USER, id="only-once")
     world.send("t/steps", USER, id="only-once")
@@ -602,6 +659,14 @@ _ALL = (
         (),
         _send("t/branches", then="20m"),
         app=(AppFunction("branches", "t/branches", _side_by_side),),
+    ),
+    Scenario("concurrency", (one_of_each,), _limited("t/limited", 1, "u1", "u1", "u2", "u1"), ends=("Completed",) * 4),
+    Scenario("concurrency of steps side by side", (one_step,), _limited("t/limited-steps", 3, "u1", "u1"), ends=_BOTH),
+    Scenario(
+        "two limits",
+        (one_of_each_and_one,),
+        _limited("t/limited-twice", 1, "u1", "u1", "u2", "u3"),
+        ends=("Completed",) * 4,
     ),
     Scenario("collected", (forgotten,), _collected),
     Scenario("apps synced", (three_steps,), _synced, ends=("Completed",) * 3),

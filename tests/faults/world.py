@@ -251,6 +251,19 @@ class World:
         assert isinstance(taken, EventMessage | LifecycleMessage)
         process_event.process(other.services, taken)
 
+    def elsewhere(self) -> bool:
+        """Another process, in which nothing fails, takes one message of the work queue; whether there was one."""
+        url = self._url("work")
+        answer = self.emulator.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
+        )
+        for message in answer.get("Messages", []):
+            other = self._boot(self.emulator.session)
+            deliveries.on_work(other, {"Records": [_record(message)]}, self._invocation)
+            self.acknowledged.append(("work", message["Body"]))
+            self.emulator.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return "Messages" in answer
+
     def cancel_run(self, fn_id: str) -> None:
         """The API's cancellation of the only run of a function. A client that got no answer waits a while, in which
         the run is collected, and asks again."""
