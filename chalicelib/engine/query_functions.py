@@ -26,11 +26,16 @@ def functions(s: Services) -> list[dict[str, Any]]:
 
 def function(s: Services, fn_id: str) -> dict[str, Any]:
     """Also a retired one. Raises NotFound."""
+    return _wire(known(s, fn_id), s.clock.now_ms())
+
+
+def known(s: Services, fn_id: str) -> FunctionConfig:
+    """Also a retired one. Raises NotFound."""
     s.catalog.catch_up(s.clock.now_ms())
     config = s.catalog.get(fn_id)
     if config is None:
         raise NotFound(f"there is no function {fn_id!r}, neither in this deployment nor in a synced app")
-    return _wire(config, s.clock.now_ms())
+    return config
 
 
 def _wire(config: FunctionConfig, now_ms: int) -> dict[str, Any]:

@@ -195,6 +195,15 @@ ROUTES = (
     Route("GET", "/v1/functions", "functions.show_all", "The functions of this deployment", "Functions"),
     Route("GET", "/v1/functions/{function_id}", "functions.show", "One function", "FunctionAnswer", errors=(404,)),
     Route(
+        "GET",
+        "/v1/functions/{function_id}/queue",
+        "functions.queue",
+        "What waits for a place under a limit of a function",
+        "QueueAnswer",
+        parameters="PageQuery",
+        errors=(400, 404),
+    ),
+    Route(
         "POST",
         "/fn/register",
         "apps.register",

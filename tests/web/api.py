@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import botocore.session
 
 from app import app
-from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerCron, TriggerEvent, function
+from chalicelib.sdk import Cancel, Context, Function, NonRetriableError, TriggerCron, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
 from chalicelib.web import dispatch
 from chalicelib.web.rest_events import match
@@ -128,8 +128,8 @@ class Api:
 
 
 @contextlib.contextmanager
-def serve(**settings: Any) -> Iterator[Api]:
-    with start_stepwell([greet, count, report], **settings) as kit:
+def serve(*more: Function[Any], **settings: Any) -> Iterator[Api]:
+    with start_stepwell([greet, count, report, *more], **settings) as kit:
         before = dispatch.platform
         dispatch.platform = lambda: kit.platform  # The process's platform is the kit's.
         try:

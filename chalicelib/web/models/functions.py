@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from chalicelib.core.flow_control import Flow
-from chalicelib.web.models.common import Metadata, Shape, Time
+from chalicelib.web.models.common import Metadata, PageMetadata, Shape, Time
 
 
 class EventTriggerBody(Shape):
@@ -51,3 +53,20 @@ class Functions(Shape):
 class FunctionAnswer(Shape):
     data: FunctionBody
     metadata: Metadata
+
+
+class QueuedBody(Shape):
+    run_id: str
+    step_id: str | None = Field(description="Of a step of a parallel group that waits by itself.")
+    reason: Literal["concurrency"] = Field(description="Which part of flow control it waits for.")
+    limit: int = Field(description="How many places there are.")
+    scope: str | None = Field(description="Whose places: `fn`, `env` or `account`. Null if the limit is no more.")
+    key: str | None = Field(description="The limit's key.")
+    key_value: str | None = Field(description="The value of the key for this run, as JSON, cut short.")
+    since: Time
+    woken_at: Time | None = Field(description="When it was last sent a message, since a place was free.")
+
+
+class QueueAnswer(Shape):
+    data: list[QueuedBody]
+    metadata: PageMetadata
