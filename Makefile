@@ -19,7 +19,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait \
+.PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait bench-flow \
   bench-sdk clean infra deploy address check-stage keys destroy
 
 help: ## List these targets
@@ -70,6 +70,9 @@ bench-wait: $(READY) ## Print how soon an event resumes a step among 1,000 to 25
 
 bench-sdk: $(READY) ## Print what an app on the Python SDK sees of `make dev`: start, step, resume, throughput (ARGS="--help")
 	@$(PY) -m tests.bench.sdk $(ARGS)
+
+bench-flow: $(READY) ## Print what flow control costs, and how soon runs drain through a limit (ARGS="--runs 10000")
+	@$(PY) -m tests.bench.flow $(ARGS)
 
 bench-match: $(READY) ## Print what it costs to find a run among a million that wait (ARGS="--json", "--full")
 	@$(PY) -m tests.bench.match $(ARGS)
