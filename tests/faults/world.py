@@ -19,7 +19,7 @@ from chalicelib.core import limits, timers
 from chalicelib.core.calls import CallRequest, Operations, Reply, Returned
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
-from chalicelib.core.errors import InfrastructureError, NotFound, UserError
+from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoint, UserError
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
@@ -334,7 +334,7 @@ class World:
             return None
         except InfrastructureError:
             return None
-        except checkpoints.StaleCheckpoint:
+        except StaleCheckpoint:
             return "stale"
         except UserError:
             return "failed"
