@@ -345,11 +345,11 @@ def _side_by_side(request: CallRequest) -> Story:
     return [*outputs, (yield _app_step(request, "join")), number in (0, 1), first is not None]
 
 
-def _at_once(request: CallRequest) -> Story:
-    """All in one answer, as of an app whose reports do not come through."""
+def _at_once(_: CallRequest) -> Story:
+    """All in one answer, as of an app whose reports do not come through. Until they are recorded, all may run again."""
     found = []
     for name in ("one", "two", "three"):
-        found.append((yield _app_step(request, name)))
+        found.append((yield apps.run(name, f"{name} done")))
     return found
 
 
