@@ -10,7 +10,6 @@ a checkpoint is accepted only if all that it tells is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,6 @@ from chalicelib.core.clock import Clock
 from chalicelib.core.endpoints import HTTP_REQUEST, LEASE_MS, OWNER, HttpRequest, config_of
 from chalicelib.core.errors import NotFound, StaleCheckpoint, UserError
 from chalicelib.core.events import Event
-from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, Start
@@ -28,7 +26,6 @@ from chalicelib.core.runs import Ending, Owner, Run, RunHead, RunSeed, RunStatus
 from chalicelib.core.sdk_protocol.opcodes import Told, operations
 from chalicelib.core.steps import FUNCTION_ENTRY
 from chalicelib.engine import function_errors, settle
-from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.operations import Operator
 from chalicelib.engine.outcomes import too_many_steps
 from chalicelib.engine.services import Services, logger
@@ -47,26 +44,6 @@ class Begun:
     run_id: str
     fn_id: str
     app_id: str
-
-
-class WithEndpoints:
-    """Implements engine.ports.Catalog: what is registered, and the functions of endpoints, which nobody lists."""
-
-    def __init__(self, registered: Catalog) -> None:
-        self._registered = registered
-
-    @property
-    def deployed(self) -> frozenset[str]:
-        return self._registered.deployed
-
-    def catch_up(self, accepted_at_ms: int) -> None:
-        self._registered.catch_up(accepted_at_ms)
-
-    def get(self, fn_id: str) -> FunctionConfig | None:
-        return self._registered.get(fn_id) or config_of(fn_id)
-
-    def configs(self) -> Sequence[FunctionConfig]:
-        return self._registered.configs()
 
 
 def begin(s: Services, run_id: str, event: dict[str, Any], steps: list[Any], retries: int, received_us: int) -> Begun:

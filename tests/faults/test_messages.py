@@ -31,7 +31,7 @@ def test_a_replayed_window_of_messages_changes_nothing(emulator: Emulator, name:
     scenario = SCENARIOS[name]
     world = play(emulator, scenario).world
     before, ran = observe.picture(world), dict(world.executions)
-    assert len(world.acknowledged) > 1
+    assert world.acknowledged
     for _ in range(2):
         world.replay()
     if not scenario.open_runs:
