@@ -1,5 +1,5 @@
-"""The functions of endpoints, beside those that are registered. A module of its own: what runs of endpoints need besides
-would be loaded at each cold start."""
+"""The functions of endpoints, beside those that are registered. A module of its own: what runs of endpoints need
+besides would be loaded at each cold start."""
 
 from __future__ import annotations
 
