@@ -13,7 +13,7 @@ _EVERY = 4
 
 
 def scenarios(offset: int) -> list[Any]:
-    """All names, three of four marked as `whole`. Tests take different offsets, so that each scenario is met by some."""
+    """All names, three of four marked as `whole`. Tests take different offsets, so that some meets each scenario."""
     return [
         name if number % _EVERY == offset % _EVERY else pytest.param(name, marks=pytest.mark.whole)
         for number, name in enumerate(SCENARIOS)
