@@ -524,16 +524,16 @@ _ALL = (
     Scenario("wait goes on", (waiter,), _send("t/wait", {**USER, "for": "30d"}), open_runs=1, ends=("Running",)),
     Scenario("two waits", (two_waits,), _wait_twice),
     Scenario(
-        "waits of one key", (in_a_crowd,), _crowd("t/answer", *["async.data.user == 'u1'"] * 5), ends=("Completed",) * 5
+        "waits of one key", (in_a_crowd,), _crowd("t/answer", *["async.data.user == 'u1'"] * 3), ends=("Completed",) * 3
     ),
     Scenario(
         "waits without a key",
         (in_a_crowd,),
         # The second event ends the rest: a timer that a fault leaves behind is seen to do no harm only when all end.
-        _crowd("t/answer", *["async.data.n > 7"] * 3, *["async.data.n < 7"] * 2, None, None, numbers=(1, 9)),
-        ends=("Completed",) * 7,
+        _crowd("t/answer", *["async.data.n > 7"] * 2, "async.data.n < 7", None, numbers=(1, 9)),
+        ends=("Completed",) * 4,
     ),
-    Scenario("many cancelled", (in_a_crowd,), _crowd("t/stop", *[None] * 5), ends=_CANCELLED * 5),
+    Scenario("many cancelled", (in_a_crowd,), _crowd("t/stop", *[None] * 3), ends=_CANCELLED * 3),
     Scenario("look back", (late_waiter,), _answers_before("t/wait-late", 1, 2)),
     Scenario("look back, then wait", (late_waiter,), _answers_before("t/wait-late", 1, after=2)),
     Scenario("look back side by side", (late_pair,), _answers_before("t/wait-late", 1)),
