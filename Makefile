@@ -60,7 +60,7 @@ crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS=
 soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
 	@$(PY) -m tests.soak $(ARGS)
 
-drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (minutes; ARGS="--help")
+drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (a quarter of an hour; ARGS="--help")
 	@$(PY) -m tests.drill $(ARGS)
 
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times
