@@ -336,13 +336,13 @@ def _side_by_side(request: CallRequest) -> Story:
     def branch(name: str) -> Story:
         return (yield _app_step(request, name))
 
-    def asleep_for(ms: int) -> Story:
-        yield apps.sleep("nap", request.event.received_at_ms + ms)
-        return (yield _app_step(request, "awake"))
+    def asleep(name: str, ms: int, then: str) -> Story:
+        yield apps.sleep(name, request.event.received_at_ms + ms)
+        return (yield _app_step(request, then))
 
-    outputs = yield apps.both(branch("left"), branch("right"), asleep_for(600_000))
-    number, first = yield apps.race(branch("slow"), branch("fast"))
-    return [*outputs, (yield _app_step(request, "join")), number in (0, 1), first is not None]
+    outputs = yield apps.both(branch("left"), branch("right"), asleep("nap", 600_000, "awake"))
+    number, first = yield apps.race(asleep("long nap", 40_000_000, "too-late"), branch("fast"))
+    return [*outputs, (yield _app_step(request, "join")), number, first]
 
 
 def _at_once(_: CallRequest) -> Story:
