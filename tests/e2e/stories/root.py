@@ -141,7 +141,8 @@ def it_comes_after_a_plain_chalice_deploy(ground: Ground, hands: Hands, stage: s
     """Which leaves the address out: one command adds it, and may be repeated."""
     assert "the API's function has no URL" in hands.infra("check", stage, code=1)
     for _ in range(2):
-        assert root_host(ground, stage) in hands.infra("address", stage)
+        told = hands.infra("address", stage)
+        assert root_host(ground, stage) in told
     api = hands.api(stage)
     sdk = Sdk(ground, f"https://{root_host(ground, stage)}", api.event_key, api.bearer)
     assert sdk.get("/v1/runs")[0] == 200
