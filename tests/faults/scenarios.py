@@ -7,14 +7,13 @@ else a redelivered turn would find it due by the clock, and nobody would notice 
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core import ids
-from chalicelib.core.calls import CallRequest
+from chalicelib.core.calls import CallRequest, Operations
+from chalicelib.core.sdk_protocol.opcodes import Told, operations
 from chalicelib.sdk import (
     Cancel,
     Context,
@@ -30,7 +29,7 @@ from chalicelib.sdk import (
 from tests import apps
 from tests.apps import AppFunction, Story
 from tests.faults.world import World
-from tests.scenarios.endpoint_app import App, complete, op, ran, serving
+from tests.scenarios.endpoint_app import App, complete, op, ran
 
 # Of retries: longer than a recovery, shorter than what goes to the timers table. Pages so small that a few runs that
 # wait for the same event are more than one.
@@ -38,7 +37,6 @@ SETTINGS = {"RETRY_TABLE": "10m", "MATCH_PAGE": "2"}
 SAME_USER = "async.data.user == event.data.user"
 USER = {"user": "u1"}
 _current: list[World] = []
-_until_the_end = contextlib.ExitStack()
 
 
 @dataclass(frozen=True)
@@ -336,13 +334,13 @@ def _side_by_side(request: CallRequest) -> Story:
     def branch(name: str) -> Story:
         return (yield _app_step(request, name))
 
-    def asleep_for(ms: int) -> Story:
-        yield apps.sleep("nap", request.event.received_at_ms + ms)
-        return (yield _app_step(request, "awake"))
+    def asleep(name: str, ms: int, then: str) -> Story:
+        yield apps.sleep(name, request.event.received_at_ms + ms)
+        return (yield _app_step(request, then))
 
-    outputs = yield apps.both(branch("left"), branch("right"), asleep_for(600_000))
-    number, first = yield apps.race(branch("slow"), branch("fast"))
-    return [*outputs, (yield _app_step(request, "join")), number in (0, 1), first is not None]
+    outputs = yield apps.both(branch("left"), branch("right"), asleep("nap", 600_000, "awake"))
+    number, first = yield apps.race(asleep("long nap", 40_000_000, "too-late"), branch("fast"))
+    return [*outputs, (yield _app_step(request, "join")), number, first]
 
 
 def _at_once(_: CallRequest) -> Story:
@@ -460,22 +458,16 @@ def _begun_by_an_app(world: World) -> None:
     world.checkpoint(_BEGUN, [complete()])
 
 
-@functools.cache
-def _app() -> App:
-    """One for the process: its address is a part of what an execution looks like."""
-    return _until_the_end.enter_context(serving())
-
-
 def _left_by_an_app(world: World) -> None:
     """A run that its app leaves to us while it waits, and that we end by calling it."""
     wait = op("WaitForEvent", "the-wait", opts={"event": "t/answer", "timeout": "1d"})
 
-    def has_met() -> bool:
-        return any(row["sk"].startswith("s#") and row["st"] == "completed" for row in world.emulator.rows("runs"))
+    def endpoint(request: CallRequest) -> Operations:
+        asked = complete() if ids.hashed_step_id("the-wait", 0) in request.steps else wait
+        return Operations(operations([asked], Told(world.now_ms)))
 
-    app = _app()
-    app.answer = lambda _steps, _target: (206, complete() if has_met() else [wait])
-    world.begin_run(_BEGUN, app.event(), [])
+    world.endpoint = endpoint
+    world.begin_run(_BEGUN, App(url="https://shop.example").event(), [])
     world.checkpoint(_BEGUN, [wait])
     world.advance("10s")
     world.send("t/answer", USER)
