@@ -123,6 +123,7 @@ def build(
         signals=furnished.signals,
         timers=furnished.timers,
         cancellations=furnished.cancellations,
+        cells=furnished.cells,
         queues=furnished.queues,
         catalog=catalog,
         driver=Dispatcher(catalog, in_process, app_drivers(config, furnished, clock, keyring)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
 from chalicelib.engine.app_ports import Catalog
+from chalicelib.engine.flow_ports import Cells
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.logs import logger
 from chalicelib.engine.operator_ports import Cancellations
@@ -57,6 +58,7 @@ class Services:
     signals: Signals
     timers: Timers
     cancellations: Cancellations
+    cells: Cells
     queues: Queues
     catalog: Catalog
     driver: Driver

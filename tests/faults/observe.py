@@ -98,7 +98,10 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
         record = world.platform.services.events.get(row["sk"])
         assert record is not None
         names[row["sk"]] = record.event.name
-        starts = sorted((start.fn_id, start.duplicate_of is not None, start.problem) for start in record.starts)
+        starts = sorted(
+            (start.fn_id, start.duplicate_of is not None, start.problem, _plain(start.skipped), start.notes)
+            for start in record.starts
+        )
         texts.append(repr((record.event.name, _plain(record.event.data), starts, record.cron)))
     for row in rows:
         if "end" in row:

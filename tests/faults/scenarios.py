@@ -97,6 +97,12 @@ def three_steps(ctx: Context) -> str:
     return f"after {first}"
 
 
+@function(fn_id="keyed", trigger=TriggerEvent(event="t/keyed"), idempotency="event.data.key")
+def keyed(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
 @function(fn_id="asleep", trigger=TriggerEvent(event="t/sleep"))
 def asleep(ctx: Context) -> str:
     run(ctx, "before")
@@ -486,6 +492,11 @@ def _same_id(world: World) -> None:
     world.send("t/steps", USER, id="only-once")
 
 
+def _same_key(world: World) -> None:
+    world.send("t/keyed", {"key": "a", "n": 1})
+    world.send([{"name": "t/keyed", "data": {"key": key, "n": 2}} for key in ("a", "b")])
+
+
 def _two_events(world: World) -> None:
     world.send([{"name": "t/steps", "data": {"n": 1}}, {"name": "t/caught", "data": {"n": 2}}])
 
@@ -571,6 +582,7 @@ _ALL = (
     ),
     Scenario("send event", (sender, three_steps), _send("t/send"), ends=_BOTH),
     Scenario("same id", (three_steps,), _same_id),
+    Scenario("idempotency", (keyed,), _same_key, ends=_BOTH),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),

@@ -1,0 +1,62 @@
+"""Flow control, as a function asks for it. Names and forms are those of the Inngest SDK for Python; docs/FLOW.md says
+what each does."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from chalicelib.core.durations import format_duration, parse_duration
+from chalicelib.core.errors import InvalidDuration, InvalidFunction
+from chalicelib.core.flow_control import Flow
+
+Period = int | timedelta | str
+"""Milliseconds, a timedelta, or a text such as "1h30m"."""
+
+
+def flow(what: str, **given: Any) -> Flow | None:
+    """The parts that are given, checked. Raises InvalidFunction, naming the part and its field."""
+    used = {name: _plain(part, f"{what}: {name}") for name, part in given.items() if part is not None}
+    if not used:
+        return None
+    try:
+        return Flow(**used)
+    except ValidationError as error:
+        raise InvalidFunction(f"{what}: " + "; ".join(_explain(problem) for problem in error.errors()[:5])) from None
+
+
+_PERIODS = frozenset({"period", "timeout", "start", "finish"})
+
+
+def _plain(part: Any, where: str) -> Any:
+    if isinstance(part, list | tuple):
+        return [_plain(one, where) for one in part]
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    found = {}
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if value is not None:
+            found[field.name] = _duration(value, f"{where}.{field.name}") if field.name in _PERIODS else value
+    return found
+
+
+def _duration(value: object, where: str) -> str:
+    try:
+        return format_duration(parse_duration(value))  # type: ignore[arg-type]
+    except (InvalidDuration, AttributeError) as error:
+        raise InvalidFunction(f"{where}: {error}") from None
+
+
+_NAMES = {"batchEvents": "batch_events", "rateLimit": "rate_limit", "maxSize": "max_size", "if": "if_exp"}
+
+
+def _explain(problem: Any) -> str:
+    place = ".".join(_NAMES.get(str(part), str(part)) for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    got = problem["input"]
+    shown = "" if isinstance(got, dict | list | Flow) else f" (got {str(got)[:80]!r})"
+    return f"{place}: {message}{shown}" if place else message
