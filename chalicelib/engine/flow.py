@@ -3,13 +3,16 @@ here, so each decision may be made again as long as it finds itself."""
 
 from __future__ import annotations
 
-from chalicelib.core import idempotency
+from chalicelib.core import idempotency, rate_limits
 from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.clock import to_iso
+from chalicelib.core.durations import parse_duration
 from chalicelib.core.events import Event
 from chalicelib.core.flow_control import Flow
 from chalicelib.core.flow_keys import FlowKey, key_of
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
+from chalicelib.core.rate_limits import Rate, Starts
 from chalicelib.core.records import Start
 from chalicelib.core.runs import Invoker
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepStatus
@@ -38,7 +41,7 @@ class _Admission:
         self._notes: list[str] = []
 
     def decide(self, planned: Start) -> Start:
-        skipped = self._idempotency(planned)
+        skipped = self._idempotency(planned) or self._rate_limit(planned)
         return planned.model_copy(update={"skipped": skipped, "notes": tuple(self._notes)})
 
     def _key(self, expression: str | None, field: str, without: str = "it counts as null") -> FlowKey:
@@ -69,6 +72,27 @@ class _Admission:
         if claim.run_id == planned.run_id:
             return None
         return f"the idempotency key {key.text} already started run {claim.run_id} within 24 hours"
+
+    def _rate_limit(self, planned: Start) -> str | None:
+        limit = self._flow.rate_limit
+        if limit is None or self._flow.idempotency is not None:
+            return None
+        key = self._key(limit.key, "rateLimit.key")
+        rate = Rate(limit.limit, parse_duration(limit.period))
+        now = self._s.clock.now_ms()
+
+        def rule(text: str | None) -> Change[str | None]:
+            known = Starts() if text is None else Starts.model_validate_json(text)
+            after = rate_limits.start(known, rate, planned.run_id, now)
+            if after is None:
+                return Change(to_iso(rate_limits.next_start_ms(known, rate, now)))
+            return Change(None, None if after is known else after.model_dump_json(), now + 2 * rate.period_ms)
+
+        until = cells.decide(self._s, CellKey(Mechanism.RATE_LIMIT, planned.fn_id, key.digest), rule)
+        if until is None:
+            return None
+        of_key = "" if limit.key is None else f" for the key {key.text}"
+        return f"the rate limit of {limit.limit} in {limit.period}{of_key} was reached, until {until}"
 
 
 def refuse_invoker(s: Services, planned: Start, invoker: Invoker, at_ms: int) -> None:

@@ -11,6 +11,7 @@ class Mechanism(StrEnum):
     """What a cell is for. Persisted as a part of its key."""
 
     IDEMPOTENCY = "idempotency"
+    RATE_LIMIT = "rate-limit"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from chalicelib.sdk.errors import (
     StepError,
 )
 from chalicelib.sdk.event import Event
+from chalicelib.sdk.flow import RateLimit
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
@@ -29,6 +30,7 @@ __all__ = [
     "LimitExceeded",
     "NonRetriableError",
     "OutputNotSerializable",
+    "RateLimit",
     "Registry",
     "RetryAfterError",
     "Signal",

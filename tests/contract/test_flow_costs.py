@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.engine import ingest
-from chalicelib.sdk import Context, TriggerEvent, function
+from chalicelib.sdk import Context, RateLimit, TriggerEvent, function
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
@@ -40,6 +40,19 @@ def spent(bench: Bench) -> tuple[float, int, int]:
 def key(request: pytest.FixtureRequest) -> str:
     """A value that no other test uses."""
     return str(request.node.name)
+
+
+def test_a_rate_limit(aws: Cloud, key: str) -> None:
+    bench = bench_of(aws, rate_limit=RateLimit(limit=30, period="1h", key="event.data.key"))
+
+    # However much it remembers.
+    for _ in range(30):
+        send(bench, key)
+        assert spent(bench) == (1, 1, 1)
+
+    send(bench, key)
+    assert spent(bench) == (0, 0, 1)
+    assert "head" not in bench.meter.lines
 
 
 def test_an_idempotency_key(aws: Cloud, key: str) -> None:

@@ -21,6 +21,7 @@ from chalicelib.sdk import (
     Event,
     Function,
     NonRetriableError,
+    RateLimit,
     StepError,
     TriggerCron,
     TriggerEvent,
@@ -99,6 +100,12 @@ def three_steps(ctx: Context) -> str:
 
 @function(fn_id="keyed", trigger=TriggerEvent(event="t/keyed"), idempotency="event.data.key")
 def keyed(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
+@function(fn_id="rated", trigger=TriggerEvent(event="t/rated"), rate_limit=RateLimit(limit=2, period="24h"))
+def rated(ctx: Context) -> Any:
     run(ctx, "one")
     return ctx.event.data
 
@@ -497,6 +504,15 @@ def _same_key(world: World) -> None:
     world.send([{"name": "t/keyed", "data": {"key": key, "n": 2}} for key in ("a", "b")])
 
 
+def _rated(world: World) -> None:
+    world.send("t/rated", {"n": 1})
+    world.send("t/rated", {"n": 2})
+    world.advance("10h")
+    world.send("t/rated", {"n": 3})
+    world.advance("20h")
+    world.send("t/rated", {"n": 4})
+
+
 def _two_events(world: World) -> None:
     world.send([{"name": "t/steps", "data": {"n": 1}}, {"name": "t/caught", "data": {"n": 2}}])
 
@@ -583,6 +599,7 @@ _ALL = (
     Scenario("send event", (sender, three_steps), _send("t/send"), ends=_BOTH),
     Scenario("same id", (three_steps,), _same_id),
     Scenario("idempotency", (keyed,), _same_key, ends=_BOTH),
+    Scenario("rate limit", (rated,), _rated, ends=("Completed",) * 3),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),
