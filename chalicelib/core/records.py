@@ -12,7 +12,8 @@ from chalicelib.core.runs import Invoker
 
 class Start(BaseModel):
     """A run that the event starts, or why it does not: `duplicate_of` names the run of the same event id, `skipped`
-    says what flow control has against it. `notes` are about keys that could not be evaluated."""
+    says what flow control has against it. `not_before_ms` is the time that a throttle gave it; `notes` are about keys
+    that could not be evaluated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,6 +22,7 @@ class Start(BaseModel):
     duplicate_of: str | None = None
     problem: str | None = None
     skipped: str | None = None
+    not_before_ms: int | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -3,7 +3,7 @@ here, so each decision may be made again as long as it finds itself."""
 
 from __future__ import annotations
 
-from chalicelib.core import idempotency, rate_limits
+from chalicelib.core import idempotency, limits, rate_limits, throttling
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
 from chalicelib.core.durations import parse_duration
@@ -16,6 +16,7 @@ from chalicelib.core.rate_limits import Rate, Starts
 from chalicelib.core.records import Start
 from chalicelib.core.runs import Invoker
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepStatus
+from chalicelib.core.throttling import Pace, Schedule
 from chalicelib.engine import cells, cleanup, metrics
 from chalicelib.engine.cells import Change
 from chalicelib.engine.flow_ports import CellKey, Mechanism
@@ -42,7 +43,10 @@ class _Admission:
 
     def decide(self, planned: Start) -> Start:
         skipped = self._idempotency(planned) or self._rate_limit(planned)
-        return planned.model_copy(update={"skipped": skipped, "notes": tuple(self._notes)})
+        # Last: a start that is skipped takes no time from the others.
+        not_before_ms = None if skipped is not None else self._throttle(planned)
+        changes = {"skipped": skipped, "not_before_ms": not_before_ms, "notes": tuple(self._notes)}
+        return planned.model_copy(update=changes)
 
     def _key(self, expression: str | None, field: str, without: str = "it counts as null") -> FlowKey:
         key = key_of(expression, self._payload, field)
@@ -93,6 +97,25 @@ class _Admission:
             return None
         of_key = "" if limit.key is None else f" for the key {key.text}"
         return f"the rate limit of {limit.limit} in {limit.period}{of_key} was reached, until {until}"
+
+    def _throttle(self, planned: Start) -> int | None:
+        """When the run may begin; None for at once."""
+        throttle = self._flow.throttle
+        if throttle is None:
+            return None
+        key = self._key(throttle.key, "throttle.key")
+        pace = Pace(throttle.limit, parse_duration(throttle.period), throttle.burst)
+        now = self._s.clock.now_ms()
+
+        def rule(text: str | None) -> Change[int]:
+            known = Schedule() if text is None else Schedule.model_validate_json(text)
+            slot = throttling.slot(known, pace, planned.run_id, now)
+            after = None if slot.schedule is known else slot.schedule.model_dump_json()
+            # As long as it says anything: until the pace would have been kept, and a message may still come back.
+            return Change(slot.start_ms, after, slot.schedule.tat_us // 1_000 + limits.DAY_MS)
+
+        start_ms = cells.decide(self._s, CellKey(Mechanism.THROTTLE, planned.fn_id, key.digest), rule)
+        return None if start_ms <= now else start_ms
 
 
 def refuse_invoker(s: Services, planned: Start, invoker: Invoker, at_ms: int) -> None:

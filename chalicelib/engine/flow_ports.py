@@ -12,6 +12,7 @@ class Mechanism(StrEnum):
 
     IDEMPOTENCY = "idempotency"
     RATE_LIMIT = "rate-limit"
+    THROTTLE = "throttle"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from chalicelib.sdk.errors import (
     StepError,
 )
 from chalicelib.sdk.event import Event
-from chalicelib.sdk.flow import RateLimit
+from chalicelib.sdk.flow import RateLimit, Throttle
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
@@ -35,6 +35,7 @@ __all__ = [
     "RetryAfterError",
     "Signal",
     "StepError",
+    "Throttle",
     "TriggerCron",
     "TriggerEvent",
     "WaitFor",

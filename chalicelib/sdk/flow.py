@@ -26,6 +26,17 @@ class RateLimit:
     key: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """Runs begin evenly spaced, `limit` in each `period` (1 s to 7 d), of each value of `key`; up to `burst` begin at
+    once. What is more begins later."""
+
+    limit: int
+    period: Period
+    key: str | None = None
+    burst: int | None = 1
+
+
 def flow(what: str, **given: Any) -> Flow | None:
     """The parts that are given, checked. Raises InvalidFunction, naming the part and its field."""
     used = {name: _plain(part, f"{what}: {name}") for name, part in given.items() if part is not None}

@@ -14,7 +14,7 @@ from chalicelib.core import events
 from chalicelib.core.durations import format_duration, format_lookback, parse_duration, parse_lookback
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
-from chalicelib.sdk.flow import RateLimit, flow
+from chalicelib.sdk.flow import RateLimit, Throttle, flow
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def function(
     idempotency: str | None = None,
     rate_limit: RateLimit | None = None,
     retries: int | None = None,
+    throttle: Throttle | None = None,
     wait_lookback: int | timedelta | str | None = None,
     on_failure: Callable[[Any], Any] | None = None,
 ) -> Decorator:
@@ -77,8 +78,8 @@ def function(
 
     `fn_id` names it for good: runs find their function by it. `retries` (0 to 20, 4 by default) is for each
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
-    "run". `idempotency` (an expression on `event`) and `rate_limit` say how many runs start: docs/FLOW.md.
-    `on_failure(ctx)` is called when a run has failed, with the event
+    "run". `idempotency` (an expression on `event`) and `rate_limit` say how many runs start,
+    `throttle` says when: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with the event
     `inngest/function.failed`. Raises InvalidFunction, naming function and field.
     """
 
@@ -96,7 +97,7 @@ def function(
             triggers=_triggers(trigger, what),
             cancel=_cancels(cancel, what),
             wait_lookback=_lookback(wait_lookback, what),
-            flow=flow(what, idempotency=idempotency, rate_limit=rate_limit),
+            flow=flow(what, idempotency=idempotency, rate_limit=rate_limit, throttle=throttle),
             **given,
         )
         failure = None if on_failure is None else _failure_function(config, on_failure)

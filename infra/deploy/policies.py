@@ -134,7 +134,7 @@ def _on_event(w: _Writer) -> list[Statement]:
         # Runs that are cancelled in bulk.
         w.indexes("by_function"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
-        w.allow("Timers", (_DELETE,), "TimersTable"),
+        w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
         w.allow("Limits", (_GET, _PUT), "LimitsTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),

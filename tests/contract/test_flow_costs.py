@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.engine import ingest
-from chalicelib.sdk import Context, RateLimit, TriggerEvent, function
+from chalicelib.sdk import Context, RateLimit, Throttle, TriggerEvent, function
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
@@ -53,6 +53,17 @@ def test_a_rate_limit(aws: Cloud, key: str) -> None:
     send(bench, key)
     assert spent(bench) == (0, 0, 1)
     assert "head" not in bench.meter.lines
+
+
+def test_a_throttle(aws: Cloud, key: str) -> None:
+    bench = bench_of(aws, throttle=Throttle(limit=30, period="7d", key="event.data.key"))
+
+    for number in range(3):
+        send(bench, key)
+        assert spent(bench) == (1, 1, 1)
+        # The first begins; who comes later waits among the timers.
+        assert bench.meter.lines["timers"].writes == (0 if number == 0 else 1)
+        assert ("lease" in bench.meter.lines) is (number == 0)
 
 
 def test_an_idempotency_key(aws: Cloud, key: str) -> None:

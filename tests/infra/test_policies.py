@@ -14,7 +14,17 @@ import pytest
 from chalicelib.core import ids
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.engine import collect
-from chalicelib.sdk import Cancel, Context, Event, NonRetriableError, RateLimit, TriggerCron, TriggerEvent, function
+from chalicelib.sdk import (
+    Cancel,
+    Context,
+    Event,
+    NonRetriableError,
+    RateLimit,
+    Throttle,
+    TriggerCron,
+    TriggerEvent,
+    function,
+)
 from chalicelib.testing import start_stepwell
 from infra.deploy.policies import FUNCTIONS, MAX_CHARS, lambda_name, policies
 from infra.deploy.user_policy import Policy, PolicyError
@@ -121,15 +131,23 @@ def signaller(ctx: Context) -> object:
 def rated(_ctx: Context) -> None: ...
 
 
+@function(fn_id="paced", trigger=TriggerEvent(event="demo/paced"), throttle=Throttle(limit=1, period="1h"))
+def paced(_ctx: Context) -> None: ...
+
+
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
     for _ in range(2):
         aws.send("demo/rated")
         aws.drain()
     assert len(aws.kit.runs("rated")) == 1
+    for _ in range(2):
+        aws.send("demo/paced")
+        aws.drain()
+    assert [run.status for run in aws.kit.runs("paced")] == ["Completed", "Queued"]
 
 
-ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated]
+ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated, paced]
 
 
 def a_full_life(aws: Deployed) -> None:
