@@ -32,7 +32,7 @@ dev-reset: $(READY) ## Forget the local cloud's state
 	@$(PY) -m infra.local reset
 
 test: $(READY) ## Run the tests (ARGS="-k name" for some)
-	@$(PY) -m pytest -q -n auto -m "not sdk" $(ARGS)
+	@$(PY) -m pytest -q -n auto -m "not sdk and not whole" $(ARGS)
 
 test-sdk: $(READY) ## Apps on the published SDKs against `make dev` (ARGS="-k sleeping"); TypeScript where node is there
 	@sh tests/sdk/typescript/install.sh
@@ -55,11 +55,12 @@ e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (A
 
 crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS="--scenario steps" for one)
 	@$(PY) -m tests.faults.crash $(ARGS)
+	@test -n "$(ARGS)" || $(PY) -m pytest -q -n auto -m whole tests/faults
 
 soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
 	@$(PY) -m tests.soak $(ARGS)
 
-drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (minutes; ARGS="--help")
+drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (a quarter of an hour; ARGS="--help")
 	@$(PY) -m tests.drill $(ARGS)
 
 bench-engine: $(READY) ## Print the engine's numbers: calls, write units, times

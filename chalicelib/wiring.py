@@ -22,7 +22,7 @@ from chalicelib.engine import catalog as catalogs
 from chalicelib.engine import collect, ingest, signals, tick
 from chalicelib.engine.app_ports import AppCaller
 from chalicelib.engine.clock import ShiftableClock
-from chalicelib.engine.endpoint_runs import WithEndpoints
+from chalicelib.engine.endpoint_functions import WithEndpoints
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.engine.keyring import Keyring
 from chalicelib.engine.lifecycle import NoExit

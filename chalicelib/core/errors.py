@@ -49,6 +49,10 @@ class NotFound(UserError):
     """What the caller asked for does not exist."""
 
 
+class StaleCheckpoint(UserError):
+    """What an app tells of a run comes too late: its call is over, or the run goes on elsewhere. The app must stop."""
+
+
 class InfrastructureError(StepwellError):
     """AWS did not answer as it should: the message goes back to the queue, alone and soon."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chalicelib.core import canonical, limits, signing
-from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operations, Raised, Reply, Returned
+from chalicelib.core.calls import CallRequest, ErrorInfo, Raised, Reply
 from chalicelib.core.canonical import NoCanonicalForm
 from chalicelib.core.clock import Clock
 from chalicelib.core.endpoints import HttpRequest, InvalidRequest
@@ -62,11 +62,4 @@ class EndpointDriver:
             )
         except Unanswered as error:
             return Raised(error.info, error.retriable)
-        return _ended(reply_of(answer, now_ms=self._clock.now_ms(), signing_key=key))
-
-
-def _ended(reply: Reply) -> Reply:
-    """The end of the run is told as an operation, too."""
-    if isinstance(reply, Operations) and len(reply.ops) == 1 and reply.ops[0].op is Opcode.RUN_COMPLETE:
-        return Returned(reply.ops[0].output, reply.ops[0].size_bytes)
-    return reply
+        return reply_of(answer, now_ms=self._clock.now_ms(), signing_key=key)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from chalicelib.core import limits
 from chalicelib.core.calls import Opcode, Operation, Operations
-from chalicelib.core.errors import UserError
+from chalicelib.core.errors import StaleCheckpoint, UserError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Owner, RunHead
 from chalicelib.core.steps import StepKind, StepPlan, StepRecord
@@ -26,10 +26,6 @@ _BEFORE = 1_000_000_000
 
 class InvalidCheckpoint(UserError):
     """A checkpoint that cannot be taken; the message says why."""
-
-
-class StaleCheckpoint(UserError):
-    """The call that it belongs to is over for Stepwell: the app must stop."""
 
 
 class OvertakenCheckpoint(UserError):

@@ -10,7 +10,6 @@ a checkpoint is accepted only if all that it tells is recorded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,8 @@ from chalicelib.core import ids, limits
 from chalicelib.core.calls import ErrorInfo, Opcode, Operation, Operations, Raised
 from chalicelib.core.clock import Clock
 from chalicelib.core.endpoints import HTTP_REQUEST, LEASE_MS, OWNER, HttpRequest, config_of
-from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.errors import NotFound, StaleCheckpoint, UserError
 from chalicelib.core.events import Event
-from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, Start
@@ -28,21 +26,15 @@ from chalicelib.core.runs import Ending, Owner, Run, RunHead, RunSeed, RunStatus
 from chalicelib.core.sdk_protocol.opcodes import Told, operations
 from chalicelib.core.steps import FUNCTION_ENTRY
 from chalicelib.engine import function_errors, settle
-from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.operations import Operator
+from chalicelib.engine.outcomes import too_many_steps
 from chalicelib.engine.services import Services, logger
 
-# What SDKs call the end of a run among the steps that they tell.
-_RUN_ITSELF = ids.hashed_step_id("complete", 0)
 _FAILED = (Opcode.STEP_ERROR, Opcode.STEP_FAILED)
 
 
 class InvalidRun(UserError):
     """A run that cannot be begun so; the message names the field."""
-
-
-class StaleCheckpoint(UserError):
-    """The run is not the app's any more: it has ended, or a turn goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +44,6 @@ class Begun:
     run_id: str
     fn_id: str
     app_id: str
-
-
-class WithEndpoints:
-    """Implements engine.ports.Catalog: what is registered, and the functions of endpoints, which nobody lists."""
-
-    def __init__(self, registered: Catalog) -> None:
-        self._registered = registered
-
-    @property
-    def deployed(self) -> frozenset[str]:
-        return self._registered.deployed
-
-    def catch_up(self, accepted_at_ms: int) -> None:
-        self._registered.catch_up(accepted_at_ms)
-
-    def get(self, fn_id: str) -> FunctionConfig | None:
-        return self._registered.get(fn_id) or config_of(fn_id)
-
-    def configs(self) -> Sequence[FunctionConfig]:
-        return self._registered.configs()
 
 
 def begin(s: Services, run_id: str, event: dict[str, Any], steps: list[Any], retries: int, received_us: int) -> Begun:
@@ -189,8 +161,8 @@ def _is_recorded(run: Run, op: Operation) -> bool:
 
 
 def _is_of_run(op: Operation) -> bool:
-    """Whether it tells that the function itself failed. A step called `complete` has the same id, but a name."""
-    return op.op in _FAILED and op.id == _RUN_ITSELF and op.name in ("", op.id)
+    """Whether it tells that the function itself failed."""
+    return op.op in _FAILED and op.is_of_run
 
 
 class _Told:
@@ -207,15 +179,18 @@ class _Told:
     def carry_out(self) -> None:
         steps = tuple(op for op in self._told if self._is_new_step(op))
         if len(self._run.steps) + len(steps) > limits.MAX_STEPS:
-            self._end(RunStatus.FAILED, error=_too_many())
+            self._end(RunStatus.FAILED, error=too_many_steps())
             return
         operator = Operator(
             self._s, self._run, self._owner, deadline_ms=self._s.clock.now_ms() + LEASE_MS, is_first=True
         )
-        operator.carry_out(Operations(steps), self._max_attempts)
-        if operator.conflict is not None:
-            self._end(RunStatus.FAILED, error=operator.conflict)
-            return
+        # What has ended came one after the other: it makes no group with what the app leaves to us.
+        ended = tuple(op for op in steps if op.op is Opcode.STEP_RUN)
+        for part in (ended, tuple(op for op in steps if op not in ended)):
+            operator.carry_out(Operations(part), self._max_attempts)
+            if operator.conflict is not None:
+                self._end(RunStatus.FAILED, error=operator.conflict)
+                return
         for op in self._told:
             if op.op is Opcode.RUN_COMPLETE:
                 self._end(RunStatus.COMPLETED, output=op.output, size_bytes=op.size_bytes)
@@ -261,8 +236,3 @@ class _Told:
         head = self._s.runs.end(self._run.head.run_id, ending, owner=self._owner)
         if head is not None and not head.settled:
             settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
-
-
-def _too_many() -> ErrorInfo:
-    text = f"the run has more than {limits.MAX_STEPS:,} steps; split the work with step.invoke or events"
-    return ErrorInfo.of("LimitExceeded", text)

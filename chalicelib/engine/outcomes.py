@@ -106,12 +106,17 @@ def over_limits(run: Run) -> ErrorInfo | None:
     """The error of a run that has more steps, or more in them, than is allowed."""
     used = count(run.steps)
     if used.steps > limits.MAX_STEPS:
-        text = f"the run has more than {limits.MAX_STEPS:,} steps; split the work with ctx.step.invoke or events"
-    elif used.state_bytes > limits.MAX_RUN_STATE_BYTES:
+        return too_many_steps()
+    if used.state_bytes > limits.MAX_RUN_STATE_BYTES:
         text = (
             f"the outputs of the run's steps have {used.state_bytes:,} bytes together; at most "
             f"{limits.MAX_RUN_STATE_BYTES:,} are allowed: keep large data elsewhere and return references"
         )
-    else:
-        return None
+        return ErrorInfo.of("LimitExceeded", text)
+    return None
+
+
+def too_many_steps() -> ErrorInfo:
+    """The error of a run that has more steps than is allowed."""
+    text = f"the run has more than {limits.MAX_STEPS:,} steps; split the work with step.invoke or events"
     return ErrorInfo.of("LimitExceeded", text)

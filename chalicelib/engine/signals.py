@@ -17,6 +17,7 @@ from chalicelib.engine.recording import Recorder
 from chalicelib.engine.services import Services, logger
 
 _TRIES = 10
+_WAKES_ANYWAY_S = 5
 
 
 def send(s: Services, signal: object, data: Any, sender: str | None = None) -> str | None:
@@ -31,6 +32,10 @@ def send(s: Services, signal: object, data: Any, sender: str | None = None) -> s
     if wait is None:
         return None
     is_late = wait.until_ms < now
+    if sender is None:
+        # Nobody brings a request of the API again: should this process die once the wait has ended, its run wakes all
+        # the same.
+        s.queues.send_work(TurnMessage(run_id=wait.run_id), delay_s=_WAKES_ANYWAY_S)
     stored = s.runs.get_step(wait.run_id, wait.step_id) if is_late else _complete(s, wait, outcome)
     is_ours = stored is not None and stored.outcome is outcome
     if is_ours:

@@ -82,7 +82,8 @@ def _rows(
         planned = plan_wait(awaited.event, awaited.if_exp, run.event.payload(), shapes)
     except InvalidExpression as error:
         method = "wait_for_any" if is_choice else "wait_for_event"
-        raise InvalidExpression(f"the condition of {method} {op.name!r}{_which(op.wait, number)}: {error}") from None
+        told = f"the condition of {method} {op.name!r}{_which(op.wait, number)}: {error.message}"
+        raise InvalidExpression(told, line=error.line, column=error.column) from None
     listed = len(spent) <= limits.MAX_SPENT_LISTED
     name = f"{op.id}#{number}" if is_choice else op.id
     pauses = [

@@ -7,8 +7,7 @@ from typing import Any
 
 from chalice.app import Response
 
-from chalicelib.core.errors import InfrastructureError, NotFound, TooLarge, UserError
-from chalicelib.engine.endpoint_runs import StaleCheckpoint
+from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoint, TooLarge, UserError
 from chalicelib.engine.logs import logger
 
 

@@ -34,9 +34,10 @@ PROMISED_GROWTH: Final = 1.5
 PROMISED_RATIO: Final = 10_000
 RATIO_AT: Final = 250_000
 _EVENTS: Final = 400
-_EVENTS_THAT_SCAN: Final = 10
+_EVENTS_THAT_SCAN: Final = 6
 _WARM: Final = 100
 _PAGE: Final = 50
+_FEWEST: Final = 1_000
 # How many shapes the runs have that are measured at every size.
 _GROWN: Final = 5
 _SCANNED: Final = (2_500, 10_000)
@@ -52,6 +53,8 @@ class Figures:
     shapes: int
     p50: float
     p99: float
+    # Of the same, measured in turn with it, where the fewest wait.
+    p50_of_few: float | None
     convert: float
     reads: float
     met: float
@@ -67,34 +70,22 @@ class Scan:
     measured: bool
 
 
-def measure(index: Index, kind: Kind, size: int, shapes: int) -> Figures:
-    """Events for runs chosen by chance, each of which meets one."""
-    services: Any = SimpleNamespace(
-        pauses=index,
-        settings=SimpleNamespace(match_page=_PAGE),
-        metrics=SimpleNamespace(count=lambda *_: None),
-    )
-    wanted, warm = (_EVENTS, _WARM) if kind.indexable or kind.if_exp is None else (_EVENTS_THAT_SCAN, 2)
+def measure(index: Index, kind: Kind, size: int, shapes: int, few: Index | None = None) -> Figures:
+    """Events for runs chosen by chance, each of which meets one; in turn with them, others meet runs in an index with
+    `few` waits, so that what slows the machine for a while slows both."""
+    wanted, warm = (_EVENTS, _WARM) if kind.indexable or kind.if_exp is None else (_EVENTS_THAT_SCAN, 1)
     chosen = random.Random(size)
-    events = [_event(kind, chosen.randrange(size), shapes) for _ in range(warm + wanted)]
-    times: list[float] = []
-    converting: list[float] = []
-    met = 0
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        for count, event in enumerate(events):
+        here, there = _Clocked(index), None if few is None else _Clocked(few)
+        for count in range(warm + wanted):
             if count == warm:
-                index.reads = met = 0
-                times, converting = [], []
-            began = time.thread_time_ns()
-            event.payload()
-            converted = time.thread_time_ns()
-            met += _match(services, event)
-            ended = time.thread_time_ns()
-            converting.append((converted - began) / 1000)
-            times.append((ended - converted) / 1000)
+                here.reset()
+            here.meet(_event(kind, chosen.randrange(size), shapes))
+            if there is not None:
+                there.meet(_event(kind, chosen.randrange(len(there.index.by_key)), shapes))
     finally:
         gc.enable()
         gc.unfreeze()
@@ -103,13 +94,41 @@ def measure(index: Index, kind: Kind, size: int, shapes: int) -> Figures:
         indexable=kind.indexable,
         waits=size,
         shapes=shapes,
-        p50=statistics.median(times),
-        p99=statistics.quantiles(times, n=100, method="inclusive")[98],
-        convert=statistics.median(converting),
+        p50=statistics.median(here.times),
+        p99=statistics.quantiles(here.times, n=100, method="inclusive")[98],
+        p50_of_few=None if there is None else statistics.median(there.times[warm:]),
+        convert=statistics.median(here.converting),
         reads=index.reads / wanted,
-        met=met / wanted,
+        met=here.met / wanted,
         megabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
+
+
+class _Clocked:
+    """Matches events against an index, and takes the times (microseconds)."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self._services: Any = SimpleNamespace(
+            pauses=index,
+            settings=SimpleNamespace(match_page=_PAGE),
+            metrics=SimpleNamespace(count=lambda *_: None),
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        self.times: list[float] = []
+        self.converting: list[float] = []
+        self.met = self.index.reads = 0
+
+    def meet(self, event: Event) -> None:
+        began = time.thread_time_ns()
+        event.payload()
+        converted = time.thread_time_ns()
+        self.met += _match(self._services, event)
+        ended = time.thread_time_ns()
+        self.converting.append((converted - began) / 1000)
+        self.times.append((ended - converted) / 1000)
 
 
 def _event(kind: Kind, number: int, shapes: int) -> Event:
@@ -134,15 +153,16 @@ def _match(services: Any, event: Event) -> int:
 
 def cells(full: bool) -> Iterator[Figures]:
     """The grid, or of it what tells the most: all sizes with five shapes, and what other numbers of shapes cost."""
-    sizes = (1_000, 10_000, 250_000, 1_000_000) if full else (1_000, 250_000, 1_000_000)
+    sizes = (_FEWEST, 10_000, 250_000, 1_000_000) if full else (_FEWEST, 250_000, 1_000_000)
     for kinds in waits.alike():
         for shapes in (1, 5, 20):
-            for index, kind, size in waits.keyed(kinds, shapes, sizes if full or shapes == _GROWN else sizes[:1]):
-                yield measure(index, kind, size, shapes)
+            at = sizes if full or shapes == _GROWN else sizes[:1]
+            for index, few, kind, size in waits.keyed(kinds, shapes, at):
+                yield measure(index, kind, size, shapes, few if size > _FEWEST else None)
     for kind in KINDS:
         if not kind.indexable:
             make = waits.unconditional if kind.if_exp is None else waits.unequal
-            for index, size in make(kind, sizes if full else (1_000, 50_000)):
+            for index, size in make(kind, sizes if full else (_FEWEST, 50_000)):
                 yield measure(index, kind, size, 1)
 
 
@@ -155,6 +175,8 @@ def scans(sizes: Sequence[int] = _SCANNED) -> Iterator[Scan]:
     programs: list[Any] = []
     event = waits.answer(7, 1, 0).payload()
     per_wait = 0.0
+    # Programs stay: to look through them for garbage while more are made takes a third of the time.
+    gc.disable()
     for size in sizes:
         while len(programs) < size:
             # `async` cannot be a name there.
@@ -163,6 +185,7 @@ def scans(sizes: Sequence[int] = _SCANNED) -> Iterator[Scan]:
         seconds = min(_scan(programs, lambda: {"incoming": json_to_cel(event)}) for _ in range(2))
         per_wait = seconds / size
         yield Scan(size, seconds, measured=True)
+    gc.enable()
     for size in (RATIO_AT, 1_000_000):
         yield Scan(size, per_wait * size, measured=False)
 
@@ -177,14 +200,10 @@ def _scan(programs: list[Any], convert: Callable[[], Any]) -> float:
 
 
 def growth(figures: list[Figures]) -> dict[str, float]:
-    """By how much the median grew from the fewest waits to the most, for each indexable kind and number of shapes."""
-    found = {}
-    for name, shapes in dict.fromkeys((one.kind, one.shapes) for one in figures if one.indexable):
-        rows = [one for one in figures if (one.kind, one.shapes) == (name, shapes)]
-        least, most = min(rows, key=lambda one: one.waits), max(rows, key=lambda one: one.waits)
-        if most.waits > least.waits:
-            found[f"{name}, {shapes} shapes"] = most.p50 / least.p50
-    return found
+    """By how much the median is larger with the most waits than with the fewest, measured in turn, for each indexable
+    kind and number of shapes."""
+    most = {(one.kind, one.shapes): one for one in figures if one.p50_of_few is not None and one.waits > _FEWEST}
+    return {f"{name}, {shapes} shapes": one.p50 / (one.p50_of_few or 1) for (name, shapes), one in most.items()}
 
 
 def print_cell(one: Figures) -> None:

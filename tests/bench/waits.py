@@ -146,21 +146,23 @@ def alike() -> Iterator[tuple[Kind, ...]]:
         yield tuple(kinds)
 
 
-def keyed(kinds: Sequence[Kind], shapes: int, sizes: Sequence[int]) -> Iterator[tuple[Index, Kind, int]]:
-    """An index of kinds that are alike, at each size in turn; run n waits with shape n modulo `shapes`."""
-    index, done = Index(), 0
+def keyed(kinds: Sequence[Kind], shapes: int, sizes: Sequence[int]) -> Iterator[tuple[Index, Index, Kind, int]]:
+    """An index of kinds that are alike, at each size in turn, and beside it always the one of the first size; run n
+    waits with shape n modulo `shapes`."""
+    index, few, done = Index(), Index(), 0
     paths = [_plan(kinds[0], n).rows[0].shape.paths for n in range(shapes)]
-    index.shapes_of[EVENT] = list(paths)
+    index.shapes_of[EVENT] = few.shapes_of[EVENT] = list(paths)
     items = {kind: _items(kind, shapes) for kind in kinds}
     for size in sizes:
         for number in range(done, size):
             key_path = f"async.data.key_{number % shapes}"
             values = {path: f"customer-{number:09d}" if path == key_path else "pro" for path in paths[number % shapes]}
             index.by_key[index_row(EVENT, values).key] = number
+        few.by_key = few.by_key or dict(index.by_key)
         done = size
         for kind in kinds:
-            index.items = items[kind]
-            yield index, kind, size
+            index.items = few.items = items[kind]
+            yield index, few, kind, size
 
 
 def _items(kind: Kind, shapes: int) -> Callable[[int], str]:

@@ -147,9 +147,9 @@ def comparison(shipped: Column, columns: dict[str, Column], waits: int, scan: Co
     yield ""
     names = ["(as shipped)", *columns]
     for words in zip(*(_lines_of(name) for name in names), strict=True):
-        yield f"{'':<34}" + "".join(f"{word:>17}" for word in words)
+        yield f"{'':<34}" + "".join(f"{word:>20}" for word in words)
     for what, text in _LINES:
-        yield f"{what:<34}" + "".join(f"{text(one):>17}" for one in (shipped, *columns.values()))
+        yield f"{what:<34}" + "".join(f"{text(one):>20}" for one in (shipped, *columns.values()))
     yield ""
     hours = scan.scan_cpu_ms * 10_000 / 3_600_000
     yield f"Without the index and with {scan.waits:,} waits, a backlog of 10,000 events would take {hours:,.1f} hours"

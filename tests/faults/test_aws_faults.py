@@ -11,6 +11,7 @@ from tests.faults.emulator import Emulator
 from tests.faults.harness import Played, compare, play
 from tests.faults.injector import Refusal
 from tests.faults.rules import refuse, refuse_all_transactions, small_pages
+from tests.faults.sampled import scenarios
 from tests.faults.scenarios import SCENARIOS, SETTINGS, enter
 from tests.faults.world import World
 
@@ -22,7 +23,7 @@ _REFUSALS = (THROTTLED, BROKEN, UNAVAILABLE)
 _TRIES = 4
 
 
-@pytest.mark.parametrize("name", list(SCENARIOS))
+@pytest.mark.parametrize("name", scenarios(2))
 def test_reads_may_come_in_small_pages(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     scenario = SCENARIOS[name]
     baseline = baseline_of(scenario.name)

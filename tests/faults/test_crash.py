@@ -31,7 +31,7 @@ def test_every_point(emulator: Emulator, baseline_of: BaselineOf, name: str, mod
     _check(emulator, name, baseline, [point for point in baseline.points() if point.mode is mode])
 
 
-@pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in _WHOLE])
+@pytest.mark.parametrize("name", [name for number, name in enumerate(SCENARIOS) if number % 4 == 3])
 def test_some_points(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     # Another offset for each scenario, so that every mode and place is met somewhere.
     baseline = baseline_of(name)

@@ -12,13 +12,14 @@ from tests.faults.emulator import DEAD, Emulator
 from tests.faults.harness import compare, play
 from tests.faults.injector import Refusal
 from tests.faults.rules import refuse
+from tests.faults.sampled import scenarios
 from tests.faults.scenarios import SCENARIOS, three_steps
 from tests.faults.world import World
 
 _WORK_DEAD = DEAD[1]
 
 
-@pytest.mark.parametrize("name", list(SCENARIOS))
+@pytest.mark.parametrize("name", scenarios(0))
 def test_every_message_may_come_twice(emulator: Emulator, baseline_of: BaselineOf, name: str) -> None:
     scenario = SCENARIOS[name]
     baseline = baseline_of(scenario.name)
@@ -26,12 +27,12 @@ def test_every_message_may_come_twice(emulator: Emulator, baseline_of: BaselineO
     assert compare(played, scenario, baseline) == []
 
 
-@pytest.mark.parametrize("name", list(SCENARIOS))
+@pytest.mark.parametrize("name", scenarios(1))
 def test_a_replayed_window_of_messages_changes_nothing(emulator: Emulator, name: str) -> None:
     scenario = SCENARIOS[name]
     world = play(emulator, scenario).world
     before, ran = observe.picture(world), dict(world.executions)
-    assert len(world.acknowledged) > 1
+    assert world.acknowledged
     for _ in range(2):
         world.replay()
     if not scenario.open_runs:

@@ -19,7 +19,7 @@ from chalicelib.core import limits, timers
 from chalicelib.core.calls import CallRequest, Operations, Reply, Returned
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
-from chalicelib.core.errors import InfrastructureError, NotFound, UserError
+from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoint, UserError
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
@@ -76,15 +76,18 @@ class MortalDriver:
 
 @dataclass(frozen=True)
 class ReturningApps:
-    """Functions of synced apps return at once."""
+    """Functions of synced apps return at once; endpoints answer as the scenario says."""
 
     driver: Driver
     catalog: Catalog
+    endpoint: Callable[[CallRequest], Reply]
 
     def call(self, request: CallRequest) -> Reply:
         config = self.catalog.get(request.fn_id)
         if config is not None and config.driver == "http":
             return Returned(output=f"{request.fn_id} done", size_bytes=0)
+        if config is not None and config.driver == "endpoint":
+            return self.endpoint(request)
         return self.driver.call(request)
 
 
@@ -104,6 +107,7 @@ class World:
     ) -> None:
         emulator.clear()
         self._app = app
+        self.endpoint: Callable[[CallRequest], Reply] | None = None
         self.emulator = emulator
         self.watch = Watch(emulator)
         self.injector = Injector(self.watch.look)
@@ -141,10 +145,14 @@ class World:
         if self._app:
             services = replace(services, **serve(services, App(self._app, self._checkpoint)))
         else:
-            services = replace(services, driver=ReturningApps(services.driver, services.catalog))
+            services = replace(services, driver=ReturningApps(services.driver, services.catalog, self._call_endpoint))
         held.append(replace(platform, services=replace(services, driver=MortalDriver(services.driver, self.injector))))
         self._counts.append(platform.metrics)
         return held[0]
+
+    def _call_endpoint(self, request: CallRequest) -> Reply:
+        assert self.endpoint is not None, "nobody was to call an endpoint"
+        return self.endpoint(request)
 
     @property
     def counts(self) -> Counter[Metric]:
@@ -334,7 +342,7 @@ class World:
             return None
         except InfrastructureError:
             return None
-        except checkpoints.StaleCheckpoint:
+        except StaleCheckpoint:
             return "stale"
         except UserError:
             return "failed"

@@ -142,6 +142,11 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Session]]:
     (tmp_path / "chalicelib").mkdir()
     (tmp_path / "chalicelib" / "__init__.py").write_text("")
     (tmp_path / "chalicelib" / "wiring.py").write_text(WIRING)
+    # The gateway makes its events with what function URLs use, too.
+    web = tmp_path / "chalicelib" / "web"
+    web.mkdir()
+    (web / "__init__.py").write_text("")
+    (web / "rest_events.py").write_text((PROJECT / "chalicelib" / "web" / "rest_events.py").read_text())
     (tmp_path / "app.py").write_text(APP)
     sessions: list[Session] = []
 

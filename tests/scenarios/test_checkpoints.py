@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operation, Operations
-from chalicelib.core.errors import NotFound, UserError
+from chalicelib.core.errors import NotFound, StaleCheckpoint, UserError
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.runs import Owner
 from chalicelib.core.steps import StepKind, StepPlan
 from chalicelib.engine import checkpoints
-from chalicelib.engine.checkpoints import InvalidCheckpoint, OvertakenCheckpoint, StaleCheckpoint
+from chalicelib.engine.checkpoints import InvalidCheckpoint, OvertakenCheckpoint
 from chalicelib.engine.outcomes import finished_step
 from chalicelib.testing import Stepwell, start_stepwell
 from tests import apps

@@ -10,10 +10,10 @@ import pytest
 
 from chalicelib.core import ids
 from chalicelib.core.endpoints import HTTP_REQUEST, InvalidRequest, config_of
+from chalicelib.core.errors import StaleCheckpoint
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.core.sdk_memos import steps_wire
 from chalicelib.engine import endpoint_runs
-from chalicelib.engine.endpoint_runs import StaleCheckpoint
 from chalicelib.testing import Stepwell, start_stepwell
 from tests.scenarios.endpoint_app import DONE, App, Ops, complete, failed, op, ran, serving
 

@@ -173,7 +173,7 @@ def test_too_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
         run = kit.runs()[-1]
         assert run.status == "Failed"
-        assert run.error == "the run has more than 12 steps; split the work with ctx.step.invoke or events"
+        assert run.error == "the run has more than 12 steps; split the work with step.invoke or events"
         assert len(ran) == 12 + 13
 
 

@@ -46,6 +46,7 @@ def test_an_invalid_condition_fails_the_step_for_good_and_says_where(if_exp: Any
         assert "wait" in run.error
         for phrase in says:
             assert phrase in run.error
+        assert run.error.count("(line ") == int("if_exp" not in says)  # The place is told once.
         # The message is acknowledged: nothing is tried again, nothing lies among the dead letters.
         assert kit.pump.visible() == kit.pump.in_flight() == kit.pump.waiting() == kit.pump.dead_letters() == 0
         kit.advance("1d")

@@ -37,8 +37,13 @@ class Shape:
     @classmethod
     def of(cls, paths: tuple[str, ...] | list[str]) -> Shape:
         """The shape of these paths, in whatever order they come."""
-        ordered = tuple(sorted(set(paths)))
-        return cls(digest(json.dumps(ordered), _SHAPE_DIGITS), ordered)
+        return _shape(tuple(paths))
+
+
+@lru_cache(maxsize=4096)
+def _shape(paths: tuple[str, ...]) -> Shape:
+    ordered = tuple(sorted(set(paths)))
+    return Shape(digest(json.dumps(ordered), _SHAPE_DIGITS), ordered)
 
 
 @dataclass(frozen=True, slots=True)

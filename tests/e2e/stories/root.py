@@ -106,8 +106,8 @@ def the_root_passes_everything_on_unchanged(world: World) -> None:
     sdk = _sdk(world)
     status, found = sdk.get("/v1/functions/a%2Fb%20c%25%C3%A9%3Fd")
     assert (status, "a/b c%é?d" in found["error"]) == (404, True), found
-    status, found = sdk.get("/v1/runs?status=a%26b%3D%2B+c")
-    assert (status, "a&b=+ c" in found["error"]) == (400, True), found
+    status, found = sdk.get("/v1/runs?a%26b%3D%2B+c=1&limit=2")
+    assert (status, "unknown parameter 'a&b=+ c'" in found["error"]) == (400, True), found
     mark = uuid.uuid4().hex
     data = {"mark": mark, "text": 'ä "%2F" \u2028 \\ ' + "x" * 200_000}
     event_id = sdk.send("e2e/nobody-listens", data)
@@ -141,7 +141,8 @@ def it_comes_after_a_plain_chalice_deploy(ground: Ground, hands: Hands, stage: s
     """Which leaves the address out: one command adds it, and may be repeated."""
     assert "the API's function has no URL" in hands.infra("check", stage, code=1)
     for _ in range(2):
-        assert root_host(ground, stage) in hands.infra("address", stage)
+        told = hands.infra("address", stage)
+        assert root_host(ground, stage) in told
     api = hands.api(stage)
     sdk = Sdk(ground, f"https://{root_host(ground, stage)}", api.event_key, api.bearer)
     assert sdk.get("/v1/runs")[0] == 200

@@ -42,7 +42,7 @@ def test_functions_of_this_deployment_of_apps_and_of_lambdas() -> None:
         own = kit.platform.services.catalog.configs()
         platform = kit.platform
         drivers = wiring.app_drivers(platform.config, platform.room, platform.clock, platform.keyring)
-        assert drivers.keys() == {"http", "lambda"}
+        assert drivers.keys() == {"http", "lambda", "endpoint"}
         dispatcher = Dispatcher(Known(over_http, nowhere, *own), platform.services.driver, drivers)
 
         def reply(fn_id: str) -> Reply:
@@ -64,7 +64,7 @@ def test_a_driver_that_this_deployment_lacks() -> None:
     assert (reply.error.name, reply.retriable) == ("DriverMissing", True)
 
 
-@pytest.mark.parametrize("name", ["http", "lambda"])
+@pytest.mark.parametrize("name", ["http", "lambda", "endpoint"])
 def test_making_the_drivers_imports_nothing_that_a_cold_start_would_pay_for(name: str) -> None:
     code = (
         "import sys; from chalicelib import wiring; drivers = wiring.app_drivers(None, None, None, None); "

@@ -161,7 +161,7 @@ def test_an_answer_beyond_lambda_s_limit_is_not_tried_again(time: Time) -> None:
     ("status", "code", "told"),
     [
         (404, "ResourceNotFoundException", "was it deleted or renamed?"),
-        (403, "AccessDeniedException", "allow it in infra/user-policy.json"),
+        (403, "AccessDeniedException", "name it in lambda_apps (infra/settings.toml) and deploy"),
         (429, "TooManyRequestsException", "as often side by side as it may"),
         (500, "ServiceException", "cannot be invoked"),
     ],
