@@ -124,6 +124,7 @@ def build(
         lines=furnished.lines,
         timers=furnished.timers,
         cancellations=furnished.cancellations,
+        cells=furnished.cells,
         queues=furnished.queues,
         catalog=catalog,
         driver=Dispatcher(catalog, in_process, app_drivers(config, furnished, clock, keyring)),

@@ -9,6 +9,7 @@ from chalicelib.core import ids, timers
 from chalicelib.core.concurrency import LimitKey
 from chalicelib.core.steps import TimerKey
 from chalicelib.engine.collect import OPEN_SHARDS
+from chalicelib.engine.flow_ports import CellKey
 from chalicelib.engine.index import Place
 from chalicelib.engine.line_ports import LINE_SHARDS
 
@@ -139,6 +140,15 @@ def timers_before(due_before_ms: int) -> str:
 
 
 MARKS: Final = "marks"
+
+
+# limits
+def cell(key: CellKey) -> tuple[str, str]:
+    of = hashlib.sha256(f"{key.fn_id}\x00{key.digest}".encode()).hexdigest()
+    return f"{key.mechanism.value}#{of}", CELL_ROW
+
+
+CELL_ROW: Final = "cell"
 
 
 # functions

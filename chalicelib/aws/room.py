@@ -11,6 +11,7 @@ from chalicelib.aws.ages import CloudWatchAges
 from chalicelib.aws.apps import DynamoApps
 from chalicelib.aws.bus import EventBus
 from chalicelib.aws.cancellations import DynamoCancellations
+from chalicelib.aws.cells import DynamoCells
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
@@ -65,6 +66,7 @@ class Room:
     timers: DynamoTimers
     apps: DynamoApps
     cancellations: DynamoCancellations
+    cells: DynamoCells
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
@@ -123,6 +125,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         timers=DynamoTimers(dynamo, names.timers),
         apps=DynamoApps(dynamo, names.functions),
         cancellations=DynamoCancellations(dynamo, names.runs, stamp),
+        cells=DynamoCells(dynamo, names.limits),
         queues=SqsQueues(
             sqs,
             payloads,

@@ -48,7 +48,8 @@ class Throttle(Config):
 
     limit: _Count
     period: _UpToAWeek
-    burst: _Count = 1
+    # An SDK may send null for the usual one.
+    burst: Annotated[_Count, BeforeValidator(lambda value: 1 if value is None else value)] = 1
     key: Key | None = None
 
 
@@ -139,7 +140,7 @@ class Flow(Config):
 NAMES = tuple(field.alias or name for name, field in Flow.model_fields.items())
 """The names on the wire, as fields of a function."""
 # Each leaves when the engine keeps it.
-_NOT_ENFORCED = frozenset(NAMES) - {"concurrency", "priority"}
+_NOT_ENFORCED = frozenset(NAMES) - {"concurrency", "idempotency", "priority", "rateLimit", "throttle"}
 
 
 def warnings(flow: Flow | None) -> tuple[str, ...]:

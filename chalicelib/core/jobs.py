@@ -27,7 +27,7 @@ _Job = tuple[int, dict[str, Any]]
 
 def _turn(head: RunHead) -> list[_Job]:
     if head.begun_at_ms is None:
-        return [(head.seed.created_at_ms, {"kind": START, "attempt": 0})]
+        return [(head.seed.due_ms, {"kind": START, "attempt": 0})]
     return [] if head.owner is None else [(head.begun_at_ms, {"kind": EDGE, "attempt": max(0, head.starts - 1)})]
 
 

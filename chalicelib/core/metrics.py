@@ -46,6 +46,7 @@ class Metric(StrEnum):
     MATCH_PAGES = "MatchPages", Unit.COUNT, "further pages of waits and cancellations that one event meets"
 
     RUNS_STARTED = "RunsStarted", Unit.COUNT, "runs created"
+    STARTS_SKIPPED = "StartsSkipped", Unit.COUNT, "runs not started by flow control; the event's audit says why"
     RUNS_COMPLETED = "RunsCompleted", Unit.COUNT, "runs that ended well"
     RUNS_FAILED = "RunsFailed", Unit.COUNT, "runs that failed for good"
     RUNS_CANCELLED = "RunsCancelled", Unit.COUNT, "runs that an event or the API cancelled"

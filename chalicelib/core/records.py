@@ -11,7 +11,9 @@ from chalicelib.core.runs import Invoker
 
 
 class Start(BaseModel):
-    """A run that the event starts, or why it does not: `duplicate_of` names the run of the same event id."""
+    """A run that the event starts, or why it does not: `duplicate_of` names the run of the same event id, `skipped`
+    says what flow control has against it. `not_before_ms` is the time that a throttle gave it; `notes` are about keys
+    that could not be evaluated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,10 +21,17 @@ class Start(BaseModel):
     run_id: str
     duplicate_of: str | None = None
     problem: str | None = None
+    skipped: str | None = None
+    not_before_ms: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:
-        return self.duplicate_of is None and self.problem is None
+        return self.duplicate_of is None and self.problem is None and self.skipped is None
+
+    def why_not(self, user_id: str | None) -> str:
+        """The reason why nothing was started. `user_id`: the event's own id."""
+        return self.problem or self.skipped or f"the id {user_id!r} already started run {self.duplicate_of}"
 
 
 class EventRecord(BaseModel):

@@ -85,6 +85,13 @@ class RunSeed(BaseModel):
     cron: str | None = None
     cancels: tuple[PauseKey, ...] = ()
     warnings: tuple[str, ...] = ()
+    # A throttle lets it begin no sooner.
+    not_before_ms: int | None = None
+
+    @property
+    def due_ms(self) -> int:
+        """When it should begin."""
+        return max(self.created_at_ms, self.not_before_ms or 0)
 
 
 class RunHead(BaseModel):
@@ -135,6 +142,8 @@ class RunHead(BaseModel):
             "status": self.status.value,
             "ended_at": None if self.ending is None else to_iso(self.ending.ended_at_ms),
         }
+        if self.seed.not_before_ms is not None and self.status is RunStatus.QUEUED:
+            body["not_before"] = to_iso(self.seed.not_before_ms)
         if self.seed.cron is not None:
             body["cron"] = self.seed.cron
         if self.ending is not None:
@@ -197,7 +206,7 @@ def overdue(head: RunHead, now_ms: int) -> Reason | None:
         return Reason.LEASE_RAN_OUT if head.lease_until_ms + LEASE_GRACE_MS < now_ms else None
     if head.wake_at_ms is None:
         if head.begun_at_ms is None:
-            return Reason.NEVER_BEGAN if head.seed.created_at_ms + BEGIN_GRACE_MS < now_ms else None
+            return Reason.NEVER_BEGAN if head.seed.due_ms + BEGIN_GRACE_MS < now_ms else None
         return Reason.STANDS_STILL if head.begun_at_ms + BEGIN_GRACE_MS < now_ms else None
     if head.wake_at_ms + TIMER_GRACE_MS >= now_ms:
         return None

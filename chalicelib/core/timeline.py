@@ -22,7 +22,11 @@ def timeline(run: Run) -> list[dict[str, Any]]:
             },
         )
     ]
+    body: dict[str, Any]
     entries += [(head.seed.created_at_ms, {"type": "warning", "message": text}) for text in head.seed.warnings]
+    if head.seed.not_before_ms is not None:
+        body = {"type": "run.throttled", "until": to_iso(head.seed.not_before_ms)}
+        entries.append((head.seed.created_at_ms, body))
     if head.begun_at_ms is not None:
         entries.append((head.begun_at_ms, {"type": "run.started"}))
     # Sorting is stable: what happened in one millisecond stays in the order in which the steps began.
@@ -31,7 +35,7 @@ def timeline(run: Run) -> list[dict[str, Any]]:
     if head.stalled is not None:
         entries.append((head.begun_at_ms or head.seed.created_at_ms, {"type": "run.stalled", "reason": head.stalled}))
     if head.ending is not None:
-        body: dict[str, Any] = {"type": f"run.{head.ending.status.value.lower()}"}
+        body = {"type": f"run.{head.ending.status.value.lower()}"}
         if head.ending.error is not None:
             body["error"] = head.ending.error.model_dump(exclude_none=True)
         if head.ending.cause is not None:

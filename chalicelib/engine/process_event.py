@@ -12,7 +12,7 @@ from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, EventTimes, Start
-from chalicelib.engine import lifecycle, match_pages, start
+from chalicelib.engine import flow, lifecycle, match_pages, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.side_by_side import try_all
@@ -56,6 +56,8 @@ def _count(s: Services, record: EventRecord) -> None:
         s.metrics.count(Metric.EVENTS_IN)
     s.metrics.count(Metric.DUPLICATES_IGNORED, sum(start.duplicate_of is not None for start in record.starts))
     s.metrics.count(Metric.EXPRESSION_ERRORS, sum(start.problem is not None for start in record.starts))
+    s.metrics.count(Metric.EXPRESSION_ERRORS, sum(len(start.notes) for start in record.starts))
+    s.metrics.count(Metric.STARTS_SKIPPED, sum(start.skipped is not None for start in record.starts))
     s.metrics.observe(Metric.EVENT_AGE, max(0, record.processed_at_ms - record.event.received_at_ms))
     s.metrics.observe(Metric.RECORD_TIME, s.clock.now_ms() - record.processed_at_ms)
 
@@ -93,9 +95,11 @@ def _start(s: Services, event: Event, planned: Start, times: EventTimes, stored:
         extra={
             "event_id": event.internal_id,
             "function_id": planned.fn_id,
-            "reason": planned.problem or f"its id already started run {planned.duplicate_of}",
+            "reason": planned.why_not(event.user_id),
         },
     )
+    if stored.invoker is not None:
+        flow.refuse_invoker(s, planned, stored.invoker, stored.processed_at_ms)
 
 
 def _lifecycle_record(s: Services, message: LifecycleMessage, began_ms: int) -> EventRecord | None:
@@ -112,7 +116,8 @@ def _lifecycle_record(s: Services, message: LifecycleMessage, began_ms: int) -> 
 
 
 def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
-    """Which runs the event starts, and which it does not because the user's id was seen within 24 hours."""
+    """Which runs the event starts, and which it does not: the user's id was seen within 24 hours, or flow control has
+    something against it."""
     event = message.event
     # What was synced before the event was accepted is to be started by it.
     s.catalog.catch_up(event.received_at_ms)
@@ -121,7 +126,7 @@ def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
         config = s.catalog.get(message.target)
         if message.cron is not None and config is not None and config.retired:
             planned = planned.model_copy(update={"problem": "its app has the function no more"})
-        return (planned,)
+        return (flow.admit(s, config, event, planned),)
     found = []
     for config in s.catalog.configs():
         matched, problem = _triggered(config, event)
@@ -132,7 +137,7 @@ def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
             holder = s.events.claim_id(config.id, event.user_id, planned.run_id, s.clock.now_ms())
             if holder != planned.run_id:
                 planned = planned.model_copy(update={"duplicate_of": holder})
-        found.append(planned)
+        found.append(flow.admit(s, config, event, planned))
     return tuple(found)
 
 

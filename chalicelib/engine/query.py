@@ -85,11 +85,12 @@ def event(
     body["not_started"] = [
         {
             "function_id": start.fn_id,
-            "reason": start.problem or f"the id {record.event.id!r} already started run {start.duplicate_of}",
+            "reason": start.why_not(record.event.id),
         }
         for start in record.starts
         if not start.is_live
     ]
+    body["notes"] = [{"function_id": start.fn_id, "note": note} for start in record.starts for note in start.notes]
     body["not_started"] += [
         {"function_id": fn_id, "reason": reason} for fn_id, reason in unmet_triggers(s, record, event)
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from chalicelib.core import limits, retries
 from chalicelib.core.clock import Clock
 from chalicelib.engine.app_ports import Catalog
+from chalicelib.engine.flow_ports import Cells
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.line_ports import Lines
 from chalicelib.engine.logs import logger
@@ -59,6 +60,7 @@ class Services:
     lines: Lines
     timers: Timers
     cancellations: Cancellations
+    cells: Cells
     queues: Queues
     catalog: Catalog
     driver: Driver

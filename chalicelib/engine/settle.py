@@ -7,7 +7,17 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.messages import LifecycleMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, Run, RunStatus
-from chalicelib.core.steps import Cause, CauseKind, PauseKey, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus
+from chalicelib.core.steps import (
+    Cause,
+    CauseKind,
+    PauseKey,
+    StepKind,
+    StepOutcome,
+    StepPlan,
+    StepRecord,
+    StepStatus,
+    TimerKey,
+)
 from chalicelib.engine import cleanup, concurrency, lifecycle, metrics
 from chalicelib.engine.services import Services, logger
 
@@ -38,6 +48,9 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
     if ending.status is RunStatus.CANCELLED:
         concurrency.leave_lines(s, run)
     cleanup.remove_traces(s, head.run_id, [step for step in run.steps.values() if _may_leave_traces(step)])
+    if head.begun_at_ms is None and head.seed.not_before_ms is not None:
+        # Its first turn may lie far ahead.
+        s.timers.remove([TimerKey(due_ms=head.seed.not_before_ms, name=head.run_id)])
     rows = [row for row in head.seed.cancels if row != found_at]
     if rows:
         s.pauses.remove(rows)

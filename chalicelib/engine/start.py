@@ -12,7 +12,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
-from chalicelib.engine import concurrency, lifecycle, match, settle
+from chalicelib.engine import concurrency, lifecycle, match, settle, timing
 from chalicelib.engine.services import Services, logger
 
 # An event that tells a run's end is read from that whole run: of such, one message looks at fewer.
@@ -40,6 +40,7 @@ def begin(
         cron=cron,
         cancels=tuple(pause.key for pause in cancels),
         warnings=(*warnings, *misread),
+        not_before_ms=planned.not_before_ms,
     )
     head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config))
     if head.seed is seed:
@@ -143,7 +144,15 @@ def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBa
                 position = ids.event_position(record.event.internal_id, record.event.received_at_ms)
                 s.queues.send_events([LookBackMessage(run_id=head.run_id, name=name, position=position)])
                 return
-    s.queues.send_work(TurnMessage(run_id=head.run_id))
+    _send_first_turn(s, head.seed)
+
+
+def _send_first_turn(s: Services, seed: RunSeed) -> None:
+    if seed.not_before_ms is None:
+        s.queues.send_work(TurnMessage(run_id=seed.run_id))
+    else:
+        # The only messages for a run that has not begun are this one and its like.
+        timing.schedule(s, TurnMessage(run_id=seed.run_id, due_ms=seed.not_before_ms))
 
 
 def _cancels(pause: Pause, event: Event) -> bool:

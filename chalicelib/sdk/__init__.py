@@ -12,6 +12,7 @@ from chalicelib.sdk.errors import (
     StepError,
 )
 from chalicelib.sdk.event import Event
+from chalicelib.sdk.flow import RateLimit, Throttle
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
@@ -32,10 +33,12 @@ __all__ = [
     "NonRetriableError",
     "OutputNotSerializable",
     "Priority",
+    "RateLimit",
     "Registry",
     "RetryAfterError",
     "Signal",
     "StepError",
+    "Throttle",
     "TriggerCron",
     "TriggerEvent",
     "WaitFor",

@@ -3,7 +3,7 @@ what each does."""
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,26 @@ from chalicelib.core.flow_control import Flow
 
 Period = int | timedelta | str
 """Milliseconds, a timedelta, or a text such as "1h30m"."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateLimit:
+    """At most `limit` runs start in any `period` (1 s to 24 h), of each value of `key`; what is more is dropped."""
+
+    limit: int
+    period: Period
+    key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """Runs begin evenly spaced, `limit` in each `period` (1 s to 7 d), of each value of `key`; up to `burst` begin at
+    once. What is more begins later."""
+
+    limit: int
+    period: Period
+    key: str | None = None
+    burst: int | None = 1
 
 
 def flow(what: str, **given: Any) -> Flow | None:

@@ -15,7 +15,7 @@ from chalicelib.core.durations import format_duration, format_lookback, parse_du
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.sdk.concurrency import Concurrency, Priority
-from chalicelib.sdk.flow import flow
+from chalicelib.sdk.flow import RateLimit, Throttle, flow
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -69,8 +69,11 @@ def function(
     name: str | None = None,
     cancel: Cancel | Sequence[Cancel] | None = None,
     concurrency: int | Sequence[Concurrency] | None = None,
+    idempotency: str | None = None,
     priority: Priority | None = None,
+    rate_limit: RateLimit | None = None,
     retries: int | None = None,
+    throttle: Throttle | None = None,
     wait_lookback: int | timedelta | str | None = None,
     on_failure: Callable[[Any], Any] | None = None,
 ) -> Decorator:
@@ -79,8 +82,9 @@ def function(
     `fn_id` names it for good: runs find their function by it. `retries` (0 to 20, 4 by default) is for each
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
     "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
-    says which of those that wait come first (docs/CONCURRENCY.md). `on_failure(ctx)` is called when a run has failed,
-    with the event `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    says which of those that wait come first. `idempotency` (an expression on `event`) and `rate_limit` say how many
+    runs start, `throttle` says when: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with the event
+    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
     """
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
@@ -97,7 +101,14 @@ def function(
             triggers=_triggers(trigger, what),
             cancel=_cancels(cancel, what),
             wait_lookback=_lookback(wait_lookback, what),
-            flow=flow(what, concurrency=concurrency, priority=priority),
+            flow=flow(
+                what,
+                concurrency=concurrency,
+                idempotency=idempotency,
+                priority=priority,
+                rate_limit=rate_limit,
+                throttle=throttle,
+            ),
             **given,
         )
         failure = None if on_failure is None else _failure_function(config, on_failure)

@@ -222,7 +222,9 @@ class Stepwell:
             after = None
             while True:
                 found, after = s.runs.open_page(shard, after, 100)
-                times += [head.wake_at_ms for head in s.runs.heads(found) if head.wake_at_ms is not None]
+                heads = s.runs.heads(found)
+                times += [head.wake_at_ms for head in heads if head.wake_at_ms is not None]
+                times += [head.seed.due_ms for head in heads if head.begun_at_ms is None]
                 if after is None:
                     break
         s.catalog.catch_up(now_ms)

@@ -135,8 +135,8 @@ def _on_event(w: _Writer) -> list[Statement]:
         # Runs that are cancelled in bulk.
         w.indexes("by_function"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
-        w.allow("Timers", (_DELETE,), "TimersTable"),
-        w.allow("Limits", (_DELETE_ONE,), "LimitsTable"),
+        w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
+        w.allow("Limits", (_GET, _PUT, _DELETE_ONE), "LimitsTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
         w.allow("Functions", _CATALOG, "FunctionsTable"),

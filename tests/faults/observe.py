@@ -17,6 +17,7 @@ from tests.faults.world import World
 
 Picture = dict[str, list[str]]
 _ID = re.compile(r"\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b")
+_TIME = re.compile(r"\b[0-9-]{10}T[0-9:.]+Z\b")
 
 
 def picture(world: World, inert: frozenset[str] = frozenset()) -> Picture:
@@ -98,7 +99,16 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
         record = world.platform.services.events.get(row["sk"])
         assert record is not None
         names[row["sk"]] = record.event.name
-        starts = sorted((start.fn_id, start.duplicate_of is not None, start.problem) for start in record.starts)
+        starts = sorted(
+            (
+                start.fn_id,
+                start.duplicate_of is not None,
+                start.problem,
+                _TIME.sub("<time>", _plain(start.skipped or "")),
+                start.notes,
+            )
+            for start in record.starts
+        )
         texts.append(repr((record.event.name, _plain(record.event.data), starts, record.cron)))
     for row in rows:
         if "end" in row:

@@ -21,7 +21,9 @@ from chalicelib.sdk import (
     Event,
     Function,
     NonRetriableError,
+    RateLimit,
     StepError,
+    Throttle,
     TriggerCron,
     TriggerEvent,
     WaitFor,
@@ -94,6 +96,35 @@ def three_steps(ctx: Context) -> str:
     run(ctx, "two")
     run(ctx, "three")
     return f"after {first}"
+
+
+@function(fn_id="keyed", trigger=TriggerEvent(event="t/keyed"), idempotency="event.data.key")
+def keyed(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
+@function(fn_id="rated", trigger=TriggerEvent(event="t/rated"), rate_limit=RateLimit(limit=2, period="24h"))
+def rated(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
+@function(fn_id="paced", trigger=TriggerEvent(event="t/paced"), throttle=Throttle(limit=1, period="10m"))
+def paced(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
+@function(
+    fn_id="paced-far",
+    trigger=TriggerEvent(event="t/paced"),
+    throttle=Throttle(limit=1, period="3h"),
+    cancel=Cancel(event="t/stop", if_exp="async.data.n == event.data.n"),
+)
+def paced_far(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
 
 
 @function(fn_id="asleep", trigger=TriggerEvent(event="t/sleep"))
@@ -535,6 +566,36 @@ def _same_id(world: World) -> None:
     world.send("t/steps", USER, id="only-once")
 
 
+def _same_key(world: World) -> None:
+    world.send("t/keyed", {"key": "a", "n": 1})
+    world.send([{"name": "t/keyed", "data": {"key": key, "n": 2}} for key in ("a", "b")])
+
+
+def _rated(world: World) -> None:
+    world.send("t/rated", {"n": 1})
+    world.send("t/rated", {"n": 2})
+    world.advance("10h")
+    world.send("t/rated", {"n": 3})
+    world.advance("20h")
+    world.send("t/rated", {"n": 4})
+
+
+def _paced(period: str) -> Callable[[World], None]:
+    def script(world: World) -> None:
+        world.send([{"name": "t/paced", "data": {"n": n}} for n in range(3)])
+        world.advance(period)
+        world.advance(period)
+        world.advance("5m")
+
+    return script
+
+
+def _paced_and_cancelled(world: World) -> None:
+    world.send([{"name": "t/paced", "data": {**USER, "n": n}} for n in range(2)])
+    world.send("t/stop", {**USER, "n": 1})
+    world.advance("4h")
+
+
 def _two_events(world: World) -> None:
     world.send([{"name": "t/steps", "data": {"n": 1}}, {"name": "t/caught", "data": {"n": 2}}])
 
@@ -620,6 +681,11 @@ _ALL = (
     ),
     Scenario("send event", (sender, three_steps), _send("t/send"), ends=_BOTH),
     Scenario("same id", (three_steps,), _same_id),
+    Scenario("idempotency", (keyed,), _same_key, ends=_BOTH),
+    Scenario("rate limit", (rated,), _rated, ends=("Completed",) * 3),
+    Scenario("throttle near", (paced,), _paced("10m"), ends=("Completed",) * 3),
+    Scenario("throttle far", (paced_far,), _paced("3h"), arm_ticks=True, ends=("Completed",) * 3),
+    Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),

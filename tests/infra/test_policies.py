@@ -14,7 +14,17 @@ import pytest
 from chalicelib.core import ids
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.engine import collect
-from chalicelib.sdk import Cancel, Context, Event, NonRetriableError, TriggerCron, TriggerEvent, function
+from chalicelib.sdk import (
+    Cancel,
+    Context,
+    Event,
+    NonRetriableError,
+    RateLimit,
+    Throttle,
+    TriggerCron,
+    TriggerEvent,
+    function,
+)
 from chalicelib.testing import start_stepwell
 from infra.deploy.policies import FUNCTIONS, MAX_CHARS, lambda_name, policies
 from infra.deploy.user_policy import Policy, PolicyError
@@ -113,7 +123,31 @@ def signaller(ctx: Context) -> object:
     return ctx.step.send_signal("tell", signal="s")
 
 
-ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller]
+@function(
+    fn_id="rated",
+    trigger=TriggerEvent(event="demo/rated"),
+    rate_limit=RateLimit(limit=1, period="1h", key="event.data.user"),
+)
+def rated(_ctx: Context) -> None: ...
+
+
+@function(fn_id="paced", trigger=TriggerEvent(event="demo/paced"), throttle=Throttle(limit=1, period="1h"))
+def paced(_ctx: Context) -> None: ...
+
+
+def flow_control(aws: Deployed) -> None:
+    """Starts that are limited, and one that is skipped."""
+    for _ in range(2):
+        aws.send("demo/rated")
+        aws.drain()
+    assert len(aws.kit.runs("rated")) == 1
+    for _ in range(2):
+        aws.send("demo/paced")
+        aws.drain()
+    assert [run.status for run in aws.kit.runs("paced")] == ["Completed", "Queued"]
+
+
+ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated, paced]
 
 
 def a_full_life(aws: Deployed) -> None:
@@ -356,6 +390,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 begun_by_apps,
                 apps_on_an_sdk,
                 signals,
+                flow_control,
                 sweeps,
                 looking,
             ):

@@ -144,7 +144,7 @@ def test_a_run_is_queued_until_it_has_a_place() -> None:
 
 
 def test_a_run_that_is_cancelled_in_line_lets_those_behind_it_pass() -> None:
-    cancelled = []
+    cancelled: list[bool] = []
 
     @function(fn_id="one", trigger=ON, concurrency=1, cancel=[Cancel("t/stop", if_exp="async.data.n == event.data.n")])
     def one(ctx: Context) -> None:

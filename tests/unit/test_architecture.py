@@ -33,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
         "chalicelib.aws",
         "chalicelib.engine.ports",
         "chalicelib.engine.operator_ports",
+        "chalicelib.engine.flow_ports",
         "chalicelib.engine.collect",
         "chalicelib.engine.index",
         "chalicelib.engine.side_by_side",

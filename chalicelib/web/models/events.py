@@ -69,6 +69,11 @@ class NotStarted(Shape):
     reason: str
 
 
+class FlowNote(Shape):
+    function_id: str
+    note: str = Field(description="A key of flow control that could not be evaluated, and what that means.")
+
+
 class ResumedRun(Shape):
     run_id: str
     step_id: str | None
@@ -100,6 +105,7 @@ class EventAudit(EventBody):
     times: Times
     started: list[Started]
     not_started: list[NotStarted]
+    notes: list[FlowNote]
     resumed: list[ResumedRun] = Field(description="In the order of their ids; `cursor` shows the next of both lists.")
     cancelled: list[CancelledRun]
     nearly_met: NearlyMet | None = Field(description="Why not? Null on further pages.")

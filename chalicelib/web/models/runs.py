@@ -21,6 +21,9 @@ class RunBody(Shape):
     ended_at: Time | None
     output: Any = Field(default=None, description="What the function returned, or its error. Absent until it ended.")
     cron: str | None = Field(default=None, description="The schedule that started it, if one did.")
+    not_before: Time | None = Field(
+        default=None, description="When a throttle lets it begin. Absent once it has begun, and where it need not wait."
+    )
     stalled: str | None = Field(default=None, description="Why it stands still: its message is among the dead letters.")
 
 
@@ -76,6 +79,7 @@ class AwaitedBody(Shape):
 
 TimelineType = Literal[
     "run.created",
+    "run.throttled",
     "run.started",
     "run.stalled",
     "run.completed",
