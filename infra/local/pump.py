@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.local.context import LambdaContext
+from infra.local.gate import Gate
 from infra.local.records import failed_ids, lambda_event
 from infra.local.wire import QueueWire, WireError
 
@@ -39,9 +40,10 @@ class Source:
 
 
 class Pump:
-    """The worker threads of one source. ``start`` once, ``stop`` once."""
+    """The worker threads of one source. ``start`` once, ``stop`` once. Handlers run within ``gate``."""
 
-    def __init__(self, endpoint: str, source: Source, handler: Handler) -> None:
+    def __init__(self, endpoint: str, source: Source, handler: Handler, gate: Gate | None = None) -> None:
+        self._gate = gate or Gate()
         self._endpoint = endpoint
         self._source = source
         self._handler = handler
@@ -113,7 +115,8 @@ class Pump:
             if waits or messages:
                 self._state.notify()
         if messages:
-            self._deliver(wire, messages)
+            with self._gate.entered():
+                self._deliver(wire, messages)
 
     def _deliver(self, wire: QueueWire, messages: list[dict[str, Any]]) -> None:
         """Call the handler with one batch, then delete what it dealt with."""

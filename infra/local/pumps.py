@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from infra.local.gate import Gate
 from infra.local.loading import Loaded
 from infra.local.nudge import Nudges
 from infra.local.pump import Pump, Source
@@ -24,9 +25,9 @@ FIRST_TICK_S, FIRST_COLLECT_S = 0.5, 20.0
 
 
 class Feeders:
-    """Pumps and schedules of one app. ``start`` once, ``stop`` once."""
+    """Pumps and schedules of one app. ``start`` once, ``stop`` once. Messages are handled within ``gate``."""
 
-    def __init__(self, app: Loaded, nudges: Nudges, *, workers: int) -> None:
+    def __init__(self, app: Loaded, nudges: Nudges, gate: Gate, *, workers: int) -> None:
         endpoint = os.environ["AWS_ENDPOINT_URL"]
         events_url, work_url = os.environ["STEPWELL_QUEUE_EVENTS_URL"], os.environ["STEPWELL_QUEUE_WORK_URL"]
         events = Source(
@@ -34,8 +35,8 @@ class Feeders:
         )
         work = Source(work_url, _arn(work_url), "stepwell-on-work", WORK_BATCH, workers, WORK_TIMEOUT_S)
         self._pumps = [
-            Pump(endpoint, events, app.handler("on_event")),
-            Pump(endpoint, work, app.handler("on_work")),
+            Pump(endpoint, events, app.handler("on_event"), gate),
+            Pump(endpoint, work, app.handler("on_work"), gate),
         ]
         nudges.register(events_url, self._pumps[0].nudge)
         nudges.register(work_url, self._pumps[1].nudge)

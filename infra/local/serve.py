@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from infra.local import clock, log, settings
 from infra.local.apps import AppSync
 from infra.local.front import Respond, Server
+from infra.local.gate import Gate
 from infra.local.gateway import Answer, Gateway, Request
 from infra.local.loading import Loaded, NotLoaded, load
 from infra.local.nudge import Nudges
@@ -35,7 +36,8 @@ class Dev:
         self._config = config
         self._app = app
         self._gateway = Gateway(app.module.app)
-        self._feeders = Feeders(app, nudges, workers=config.workers)
+        self._gate = Gate()
+        self._feeders = Feeders(app, nudges, self._gate, workers=config.workers)
         self._apps = AppSync(config.apps, self._gateway.handle)
         self._moving = threading.Lock()
 
@@ -63,7 +65,8 @@ class Dev:
             by_ms = clock.requested_ms(request.body)
         except ValueError as error:
             return Answer.of_json(400, {"error": str(error), "status": 400})
-        with self._moving:
+        # Between two messages: an invocation knows when it ends, and under it an hour would be too late at once.
+        with self._moving, self._gate.closed(settings.QUIET_S):
             self._app.platform.clock.advance(by_ms)
             offset_ms = clock.read_offset(self._config.clock_file) + by_ms
             clock.write_offset(self._config.clock_file, offset_ms)

@@ -14,6 +14,8 @@ ACCOUNT = "000000000000"
 HOST = "127.0.0.1"
 DRAIN_S = 10.0
 """Seconds that handlers in flight get to finish when the server stops or reloads."""
+QUIET_S = 5.0
+"""Seconds that handlers in flight get to finish before the clock is moved."""
 
 
 class DevError(Exception):

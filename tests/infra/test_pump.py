@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from infra.local import cloud, settings
+from infra.local.gate import Gate
 from infra.local.nudge import Nudges
 from infra.local.pump import Handler, Pump, Source
 
@@ -22,9 +23,11 @@ MakeQueue = Callable[..., str]
 
 
 @contextmanager
-def running(aws: cloud.Cloud, url: str, handler: Handler, *, batch: int = 10, workers: int = 2) -> Iterator[Pump]:
+def running(
+    aws: cloud.Cloud, url: str, handler: Handler, *, batch: int = 10, workers: int = 2, gate: Gate | None = None
+) -> Iterator[Pump]:
     arn = f"arn:aws:sqs:{settings.REGION}:{settings.ACCOUNT}:{url.rsplit('/', 1)[1]}"
-    pump = Pump(aws.endpoint, Source(url, arn, "on-test", batch, workers, 5.0), handler)
+    pump = Pump(aws.endpoint, Source(url, arn, "on-test", batch, workers, 5.0), handler, gate)
     pump.start()
     try:
         yield pump
@@ -43,6 +46,11 @@ def left(sqs: Any, url: str) -> int:
     """Messages on the queue, visible or not."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     return sum(map(int, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
+
+
+def in_work(sqs: Any, url: str) -> int:
+    name = "ApproximateNumberOfMessagesNotVisible"
+    return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
 
 
 def test_a_handler_gets_records_as_lambda_shapes_them(aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue) -> None:
@@ -190,3 +198,39 @@ def test_a_queue_that_is_gone_does_not_end_the_pump(aws: cloud.Cloud, sqs: Any, 
         sqs.create_queue(QueueName=url.rsplit("/", 1)[1])
         sqs.send_message(QueueUrl=url, MessageBody="back")
         eventually(lambda: seen == ["back"])
+
+
+def test_while_its_gate_is_closed_nothing_is_handled(aws: cloud.Cloud, sqs: Any, make_queue: MakeQueue) -> None:
+    """As when the clock is moved: under a handler an hour would pass that it does not have."""
+    url, gate = make_queue(), Gate()
+    began, goes_on, seen = threading.Event(), threading.Event(), list[str]()
+
+    def handler(event: dict[str, Any], _: Any) -> None:
+        began.set()
+        assert goes_on.wait(5)
+        seen.append(event["Records"][0]["body"])
+
+    def close() -> None:
+        with gate.closed(within_s=5) as quiet:
+            sqs.send_message(QueueUrl=url, MessageBody="second")
+            seen.append(f"closed, quiet: {quiet}")
+            eventually(lambda: in_work(sqs, url) == 1)
+
+    with running(aws, url, handler, batch=1, gate=gate) as pump:
+        sqs.send_message(QueueUrl=url, MessageBody="first")
+        assert began.wait(5)
+        closing = threading.Thread(target=close)
+        closing.start()
+        goes_on.set()
+        closing.join()
+        pump.nudge()
+        eventually(lambda: left(sqs, url) == 0)
+    assert seen == ["first", "closed, quiet: True", "second"]
+
+
+def test_a_gate_does_not_wait_for_ever_for_those_who_are_in() -> None:
+    gate = Gate()
+    with gate.entered(), gate.closed(within_s=0.01) as quiet:
+        assert not quiet
+    with gate.closed(within_s=0) as quiet:
+        assert quiet
