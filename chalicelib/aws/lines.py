@@ -1,5 +1,5 @@
 """The limits table: places under a limit, and the line before them (one partition for each key of a limit); and which
-lines there are, so that one whose wake-up never came is found (engine.concurrency.sweep)."""
+lines there are, so that one whose wake-up never came is found (engine.lines.sweep)."""
 
 from __future__ import annotations
 

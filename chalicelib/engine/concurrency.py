@@ -18,13 +18,8 @@ from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Run, RunSeed
-from chalicelib.engine.line_ports import LINE_SHARDS
+from chalicelib.engine import lines
 from chalicelib.engine.services import Services, logger
-
-# Who may share a key with others who have a larger limit looks at some of the line even where it sees no free place.
-_A_FEW = 8
-_LINES_PAGE = 100
-_RESERVE_MS = 5_000
 
 
 @dataclass(frozen=True)
@@ -163,7 +158,7 @@ class Places:
             return False
         if self._free_index(claim, slots, self._s.clock.now_ms()) is not None:
             return False
-        wake(self._s, claim.key, claim.limit, but=me.holder)
+        lines.wake(self._s, claim.key, claim.limit, but=me.holder)
         # In one line only: who stands first in another would keep a place free there that it cannot take.
         self._leave_lines(but=here)
         return True
@@ -176,7 +171,7 @@ class Places:
             del self._lines[line]
             if key not in held:
                 # It was woken for a place that it does not take.
-                wake(self._s, key, self._limit(key))
+                lines.wake(self._s, key, self._limit(key))
 
     def _limit(self, key: LimitKey) -> int | None:
         return next((claim.limit for claim in self._claims if claim.key == key), None)
@@ -186,7 +181,7 @@ class Places:
         while self._held:
             claim, slot = self._held[-1]
             self._s.lines.give_back(claim.key, slot)
-            wake(self._s, claim.key, claim.limit)
+            lines.wake(self._s, claim.key, claim.limit)
             self._held.pop()
 
     def give_back_if_possible(self) -> None:
@@ -207,7 +202,7 @@ class Places:
             mine = rule.held_by(self._s.lines.slots(key), self._me.holder)
             if mine is not None and not mine.is_live(self._s.clock.now_ms()):
                 self._s.lines.give_back(key, mine)
-            wake(self._s, key, self._limit(key))
+            lines.wake(self._s, key, self._limit(key))
         self._lines.clear()
 
 
@@ -278,61 +273,3 @@ def leave_lines(s: Services, run: Run) -> None:
     for claim in claims:
         for step_id in (None, *under_way):
             s.lines.leave(claim.key, (order_us, rule.holder_name(run.head.run_id, step_id)))
-
-
-def wake(s: Services, key: LimitKey, limit: int | None, *, but: str | None = None) -> bool:
-    """Look, and send their messages to those for whom there is a place; whether somebody stands in line, as far as was
-    looked. Sent before it is noted: the note only saves sending twice."""
-    slots = s.lines.slots(key)
-    now = s.clock.now_ms()
-    free = _A_FEW if limit is None else rule.free_places(slots, limit, now)
-    if not free and not key.is_shared:
-        return True
-    line = s.lines.waiters(key, limit=min(max(free, _A_FEW), rule.MAX_LOOKED_AT))
-    if limit is None and line:
-        free = rule.free_places(slots, max(_limit_of(s, waiter) for waiter in line), now)
-        if free > len(line) >= _A_FEW:
-            line = s.lines.waiters(key, limit=min(free, rule.MAX_LOOKED_AT))
-    for waiter in rule.to_wake(slots, line, lambda waiter: _limit_of(s, waiter), now):
-        if waiter.holder != but:
-            s.queues.send_work(_message(key, waiter))
-            s.lines.mark_woken(key, waiter, now)
-    return bool(line)
-
-
-def _limit_of(s: Services, waiter: Waiter) -> int:
-    """Its limit as it is configured now. Where there is none any more it need not wait."""
-    config = s.catalog.get(waiter.fn_id)
-    if config is None:
-        return waiter.limit
-    found = config.flow.concurrency if config.flow is not None else ()
-    return found[waiter.nth].limit if waiter.nth < len(found) else rule.MAX_LOOKED_AT * 1_000
-
-
-def _message(key: LimitKey, waiter: Waiter) -> TurnMessage | PlannedStepMessage:
-    woken = Woken(key=key, order_us=waiter.order_us)
-    if waiter.step_id is None:
-        return TurnMessage(run_id=waiter.run_id, hop=waiter.hop, woken=woken)
-    return PlannedStepMessage(run_id=waiter.run_id, step_id=waiter.step_id, attempt=waiter.attempt, woken=woken)
-
-
-def sweep(s: Services, deadline_ms: int) -> int:
-    """Look at every line: a place whose time ran out was given back by nobody, and its message may never come again.
-    How many lines there are, as far as the invocation's time sufficed."""
-    looked_at = 0
-    # Where time runs short, each sweep begins elsewhere.
-    first = s.clock.now_ms() // 60_000 % LINE_SHARDS
-    for shard in (*range(first, LINE_SHARDS), *range(first)):
-        after = None
-        while True:
-            lines = s.lines.lines(shard, after=after, limit=_LINES_PAGE)
-            for line in lines:
-                if s.clock.now_ms() > deadline_ms - _RESERVE_MS:
-                    return looked_at
-                looked_at += 1
-                if not wake(s, line.key, None):
-                    s.lines.forget(line)
-            if len(lines) < _LINES_PAGE:
-                break
-            after = lines[-1].key
-    return looked_at

@@ -9,7 +9,7 @@ from chalicelib.core.crons import CronSchedule
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.messages import EventMessage
-from chalicelib.engine import concurrency
+from chalicelib.engine import lines
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import delay_s
 
@@ -27,7 +27,7 @@ def tick(s: Services, deadline_ms: int) -> int:
     """Move what is due; how many timers were moved. Stops early when the invocation's time runs short."""
     start_schedules(s)
     moved = move_timers(s, deadline_ms)
-    concurrency.sweep(s, deadline_ms)
+    lines.sweep(s, deadline_ms)
     return moved
 
 

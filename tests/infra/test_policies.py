@@ -11,7 +11,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from chalicelib.core import ids
+from chalicelib.core import concurrency, ids
+from chalicelib.core.concurrency import Slot
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.engine import collect
 from chalicelib.sdk import (
@@ -135,6 +136,35 @@ def rated(_ctx: Context) -> None: ...
 def paced(_ctx: Context) -> None: ...
 
 
+@function(
+    fn_id="limited",
+    trigger=TriggerEvent(event="demo/limited"),
+    concurrency=1,
+    cancel=Cancel(event="demo/less", if_exp="async.data.n == event.data.n"),
+)
+def limited(_ctx: Context) -> None: ...
+
+
+def in_line(aws: Deployed) -> None:
+    """A place that its holder lost, a line before it that some leave, and who sweeps it."""
+    services = aws.kit.platform.services
+    config = services.catalog.get("limited")
+    assert config is not None
+    claims, _ = concurrency.claims("limited", config.flow, {})
+    now = services.clock.now_ms()
+    assert services.lines.take(claims[0].key, Slot(0, "another", "n", now + 3_600_000), now)
+    for n in range(4):
+        aws.send("demo/limited", n=n)
+    aws.drain()
+    aws.send("demo/less", n=1)
+    aws.drain()
+    assert aws.ask("DELETE", f"/v1/runs/{aws.kit.runs('limited')[2].run_id}")[0] == 200
+    assert len(aws.ask("GET", "/v1/functions/limited/queue")[1]["data"]) == 2
+    aws.pass_time("2h")
+    assert [run.status for run in aws.kit.runs("limited")] == ["Completed", "Cancelled", "Cancelled", "Completed"]
+    aws.schedule("on_tick")
+
+
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
     for _ in range(2):
@@ -147,7 +177,7 @@ def flow_control(aws: Deployed) -> None:
     assert [run.status for run in aws.kit.runs("paced")] == ["Completed", "Queued"]
 
 
-ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated, paced]
+ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated, paced, limited]
 
 
 def a_full_life(aws: Deployed) -> None:
@@ -391,6 +421,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 apps_on_an_sdk,
                 signals,
                 flow_control,
+                in_line,
                 sweeps,
                 looking,
             ):

@@ -152,7 +152,7 @@ def test_a_run_that_is_cancelled_in_line_lets_those_behind_it_pass() -> None:
             _order.append(ctx.event.data["n"])
             _kits[0].drain()
             if not cancelled:
-                cancelled.append(1)
+                cancelled.append(True)
                 _kits[0].send("t/stop", {"n": 1})
 
         ctx.step.run("others", others)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from chalicelib.core.concurrency import Claim, LimitKey, Slot, Waiter, Woken
-from chalicelib.engine import concurrency
+from chalicelib.engine import concurrency, lines
 from chalicelib.engine.concurrency import Places
 from chalicelib.engine.line_ports import LINE_SHARDS, Line
 from chalicelib.engine.services import Services
@@ -163,7 +163,7 @@ class LinesWorld:
         self.running.remove(delivery)
 
     def sweep(self) -> None:
-        concurrency.sweep(self.services, self.now_ms + 60_000)
+        lines.sweep(self.services, self.now_ms + 60_000)
 
     def _turn(self, message: Message, nonce: str) -> None:
         """As engine.turns: the lease, places, the function, places, the lease."""

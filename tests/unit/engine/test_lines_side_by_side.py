@@ -151,7 +151,7 @@ def test_the_second_look_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = concurrency.Places._stand
 
     def blind(self: concurrency.Places, claim: object) -> bool:
-        before, self._free_index = self._free_index, lambda *_: None  # type: ignore[method-assign, assignment]
+        before, self._free_index = self._free_index, lambda *_: None  # type: ignore[method-assign]
         try:
             return kept(self, claim)  # type: ignore[arg-type]
         finally:
