@@ -13,6 +13,7 @@ from typing import Any
 
 import botocore.session
 import time_machine
+from botocore.config import Config
 from moto import mock_aws
 
 from chalicelib import config as configuration
@@ -236,6 +237,8 @@ class Stepwell:
                     due = schedule.due_between(now_ms - trigger.jitter_ms, now_ms) if trigger.jitter_ms else ()
                     starts = [tick.starts_at_ms(config.id, trigger, one) for one in due]
                     times += [start for start in starts if start > now_ms - 1_000]
+        if self.pump.waiting():  # The queue does not keep a message for ever.
+            times.append(now_ms + limits.MAX_MESSAGE_DELAY_MS)
         soonest = min((time for time in times if time > now_ms), default=times[0])
         overdue = any(time <= now_ms for time in times)
         # Delays of messages are whole seconds, so what is due now may come within the next one.
@@ -331,10 +334,25 @@ def _entropy(number: int) -> bytes:
     return hashlib.sha256(str(number).encode()).digest()[:10]
 
 
+class _Session(botocore.session.Session):
+    """Makes each client once: moto answers all of them, whenever they were made, and making one takes as long as a
+    dozen calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def create_client(self, service_name: str, *, config: Config | None = None) -> Any:  # type: ignore[override]
+        key = service_name, "" if config is None else repr(sorted(vars(config).items(), key=lambda item: item[0]))
+        if key not in self._made:
+            self._made[key] = super().create_client(service_name, config=config)
+        return self._made[key]
+
+
 @functools.cache
 def _session() -> Any:
     """One for the process: it keeps the descriptions of the services, which take longest to read."""
-    return botocore.session.get_session()
+    return _Session()
 
 
 @contextlib.contextmanager
