@@ -1,4 +1,4 @@
-"""Looking at who stands in line for a place under a limit of a function."""
+"""Looking at what waits: in line for a place under a limit, or for the time that a throttle gave it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib.core.clock import to_iso
 from chalicelib.core.concurrency import LimitKey, Waiter
+from chalicelib.core.events import Event
+from chalicelib.core.flow_control import Throttle
+from chalicelib.core.flow_keys import key_of
 from chalicelib.core.functions import FunctionConfig
+from chalicelib.core.runs import RunHead
 from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
 from chalicelib.engine.query_functions import known
 from chalicelib.engine.services import Services
@@ -16,43 +20,99 @@ from chalicelib.engine.services import Services
 # A line that functions share may hold many of others: so many parts of it are looked at for one page.
 _MAX_PARTS = 10
 _PART = 100
+# Above every position among a function's runs.
+_NEWEST = "9" * 15
 
 
 class _Place(BaseModel):
-    """Behind whom a page goes on."""
+    """Behind whom a page goes on: in a line or, with no key, among the runs, newest first."""
 
-    key: LimitKey
-    order_us: int
-    holder: str
+    key: LimitKey | None = None
+    order_us: int = 0
+    holder: str = ""
+    before: str
 
 
 def queue(s: Services, fn_id: str, *, limit: int, cursor: str | None) -> Page:
-    """What waits for a place, line by line, each in its order. A page may be short and have a cursor all the same.
-    Raises NotFound, InvalidQuery."""
+    """What waits and why: line by line, each in its order, then the runs that a throttle delays. A page may be short
+    and have a cursor all the same. Raises NotFound, InvalidQuery."""
     config = known(s, fn_id)
-    place = _place(cursor)
-    rows: list[dict[str, Any]] = []
-    parts = 0
-    for key in (*s.lines.lines_of(fn_id), *s.lines.lines_of("")):
-        if place is not None and _rank(key) < _rank(place.key):
-            continue
-        after = (place.order_us, place.holder) if place is not None and place.key == key else None
+    found = _Found(s, config, limit, _place(cursor))
+    full = found.add_lines() or found.add_delayed()
+    return Page(found.rows, encode_cursor(found.place.model_dump_json()) if full and found.place else None)
+
+
+class _Found:
+    """A page that is being filled; `place` is behind what was looked at. Both parts say whether there may be more."""
+
+    def __init__(self, s: Services, config: FunctionConfig, limit: int, place: _Place | None) -> None:
+        self._s = s
+        self._config = config
+        self._limit = limit
+        self._parts = 0
+        self.place = place
+        self.rows: list[dict[str, Any]] = []
+
+    def _is_full(self) -> bool:
+        self._parts += 1
+        return self._parts > _MAX_PARTS
+
+    def add_lines(self) -> bool:
+        first = self.place
+        if first is not None and first.key is None:
+            return False
+        for key in (*self._s.lines.lines_of(self._config.id), *self._s.lines.lines_of("")):
+            if first is None or first.key is None or _rank(key) > _rank(first.key):
+                after = None
+            elif key == first.key:
+                after = first.order_us, first.holder
+            else:
+                continue
+            if self._add_line(key, after):
+                return True
+        self.place = _Place(before=_NEWEST)
+        return False
+
+    def _add_line(self, key: LimitKey, after: tuple[int, str] | None) -> bool:
         while True:
-            if parts == _MAX_PARTS:
-                return Page(rows, None if place is None else encode_cursor(place.model_dump_json()))
-            part = s.lines.page(key, after=after, limit=_PART)
-            parts += 1
+            if self._is_full():
+                return True
+            part = self._s.lines.page(key, after=after, limit=_PART)
             for waiter in part:
-                if waiter.fn_id == fn_id:
-                    if len(rows) == limit:
-                        assert place is not None
-                        return Page(rows, encode_cursor(place.model_dump_json()))
-                    rows.append(_wire(config, waiter))
-                place = _Place(key=key, order_us=waiter.order_us, holder=waiter.holder)
+                if waiter.fn_id == self._config.id:
+                    if len(self.rows) == self._limit:
+                        return True
+                    self.rows.append(_in_line(self._config, waiter))
+                self.place = _Place(key=key, order_us=waiter.order_us, holder=waiter.holder, before=_NEWEST)
             if len(part) < _PART:
-                break
+                return False
             after = part[-1].place_in_line
-    return Page(rows, None)
+
+    def add_delayed(self) -> bool:
+        throttle = None if self._config.flow is None else self._config.flow.throttle
+        if throttle is None:
+            return False
+        now = self._s.clock.now_ms()
+        before = _NEWEST if self.place is None else self.place.before
+        while True:
+            if self._is_full():
+                return True
+            part = self._s.runs.page(self._config.id, before=before, limit=_PART)
+            heads = {head.run_id: head for head in self._s.runs.heads([_run_id(position) for position in part])}
+            for position in part:
+                head = heads.get(_run_id(position))
+                if head is not None and _is_delayed(head, now):
+                    if len(self.rows) == self._limit:
+                        return True
+                    self.rows.append(_delayed(throttle, head, self._s.runs.trigger_event(head.run_id)))
+                self.place = _Place(before=position)
+            if len(part) < _PART:
+                return False
+            before = part[-1]
+
+
+def _run_id(position: str) -> str:
+    return position.split("#", 1)[1]
 
 
 def _rank(key: LimitKey) -> tuple[bool, str]:
@@ -69,7 +129,7 @@ def _place(cursor: str | None) -> _Place | None:
         raise not_ours() from None
 
 
-def _wire(config: FunctionConfig, waiter: Waiter) -> dict[str, Any]:
+def _in_line(config: FunctionConfig, waiter: Waiter) -> dict[str, Any]:
     limits = () if config.flow is None else config.flow.concurrency
     configured = limits[waiter.nth] if waiter.nth < len(limits) else None
     return {
@@ -82,4 +142,29 @@ def _wire(config: FunctionConfig, waiter: Waiter) -> dict[str, Any]:
         "key_value": waiter.shown or None,
         "since": to_iso(waiter.since_ms),
         "woken_at": to_iso(waiter.woken_at_ms) if waiter.woken_at_ms else None,
+        "expected_start": None,
+    }
+
+
+def _is_delayed(head: RunHead, now_ms: int) -> bool:
+    not_before_ms = head.seed.not_before_ms
+    return head.ending is None and head.begun_at_ms is None and not_before_ms is not None and not_before_ms > now_ms
+
+
+def _delayed(throttle: Throttle, head: RunHead, event: Event | None) -> dict[str, Any]:
+    assert head.seed.not_before_ms is not None
+    value = (
+        None if throttle.key is None or event is None else key_of(throttle.key, event.payload(), "throttle.key").text
+    )
+    return {
+        "run_id": head.run_id,
+        "step_id": None,
+        "reason": "throttle",
+        "limit": throttle.limit,
+        "scope": "fn",
+        "key": throttle.key,
+        "key_value": value,
+        "since": to_iso(head.seed.created_at_ms),
+        "woken_at": None,
+        "expected_start": to_iso(head.seed.not_before_ms),
     }

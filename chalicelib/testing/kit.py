@@ -225,7 +225,10 @@ class Stepwell:
                 found, after = s.runs.open_page(shard, after, 100)
                 heads = s.runs.heads(found)
                 times += [head.wake_at_ms for head in heads if head.wake_at_ms is not None]
-                times += [head.seed.due_ms for head in heads if head.begun_at_ms is None]
+                queued = [head for head in heads if head.begun_at_ms is None]
+                times += [head.seed.due_ms for head in queued if head.wake_at_ms is None]
+                # Each minute the lines before limits are swept.
+                times += [now_ms + limits.MINUTE_MS for head in queued if head.wake_at_ms is not None]
                 if after is None:
                     break
         s.catalog.catch_up(now_ms)

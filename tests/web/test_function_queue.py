@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.core import concurrency as rule
 from chalicelib.core.concurrency import Slot
-from chalicelib.sdk import Concurrency, Context, TriggerEvent, function
+from chalicelib.sdk import Concurrency, Context, Throttle, TriggerEvent, function
 from tests.web.api import Api, serve
 
 
@@ -22,9 +22,19 @@ def one_of_each(_ctx: Context) -> None:
     pass
 
 
+@function(
+    fn_id="paced",
+    trigger=TriggerEvent(event="demo/paced"),
+    concurrency=[Concurrency(limit=1)],
+    throttle=Throttle(limit=1, period="1h", key="event.data.user"),
+)
+def paced(_ctx: Context) -> None:
+    pass
+
+
 @pytest.fixture
 def api() -> Iterator[Api]:
-    with serve(one_of_each) as started:
+    with serve(one_of_each, paced) as started:
         yield started
 
 
@@ -54,8 +64,9 @@ def test_what_waits_and_why_and_since_when(api: Api) -> None:
         "scope": "fn",
         "key": "event.data.user",
         "key_value": '"u1"',
-        "since": "2026-01-05T09:00:00.001Z",
+        "since": "2026-01-05T09:00:00.002Z",
         "woken_at": None,
+        "expected_start": None,
     }
     assert [run.status for run in api.kit.runs("one-of-each")] == ["Queued", "Completed"]
 
@@ -91,3 +102,41 @@ def test_a_cursor_that_is_none_of_ours(api: Api, cursor: str) -> None:
 
 def test_a_function_that_is_not_there(api: Api) -> None:
     assert api.call("GET", "/v1/functions/nobody/queue").status == 404
+
+
+def test_what_a_throttle_delays_and_until_when(api: Api) -> None:
+    hold(api, "paced", {}, 1)
+    for user in ("u1", "u1", "u2", "u1"):
+        api.send({"name": "demo/paced", "data": {"user": user}})
+    first, second, third, fourth = (run.run_id for run in api.kit.runs("paced"))
+    seen: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        answer = api.call("GET", f"/v1/functions/paced/queue?limit=1{cursor}").body
+        seen += answer["data"]
+        if "cursor" not in answer["metadata"]:
+            break
+        cursor = f"&cursor={answer['metadata']['cursor']}"
+
+    # Those whose time has come stand in line for a place, the others are listed from the newest on.
+    assert [(row["run_id"], row["reason"]) for row in seen] == [
+        (first, "concurrency"),
+        (third, "concurrency"),
+        (fourth, "throttle"),
+        (second, "throttle"),
+    ]
+    created = api.data(f"/v1/runs/{second}")["not_before"]
+    assert seen[3] == {
+        "run_id": second,
+        "step_id": None,
+        "reason": "throttle",
+        "limit": 1,
+        "scope": "fn",
+        "key": "event.data.user",
+        "key_value": '"u1"',
+        "since": "2026-01-05T09:00:00.004Z",
+        "woken_at": None,
+        "expected_start": created,
+    }
+    api.kit.advance("1h")
+    assert [row["run_id"] for row in api.data("/v1/functions/paced/queue")] == [fourth]

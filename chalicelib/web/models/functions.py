@@ -58,13 +58,14 @@ class FunctionAnswer(Shape):
 class QueuedBody(Shape):
     run_id: str
     step_id: str | None = Field(description="Of a step of a parallel group that waits by itself.")
-    reason: Literal["concurrency"] = Field(description="Which part of flow control it waits for.")
-    limit: int = Field(description="How many places there are.")
+    reason: Literal["concurrency", "throttle"] = Field(description="Which part of flow control it waits for.")
+    limit: int = Field(description="How many places there are; of a throttle, how many starts in its period.")
     scope: str | None = Field(description="Whose places: `fn`, `env` or `account`. Null if the limit is no more.")
     key: str | None = Field(description="The limit's key.")
     key_value: str | None = Field(description="The value of the key for this run, as JSON, cut short.")
     since: Time
     woken_at: Time | None = Field(description="When it was last sent a message, since a place was free.")
+    expected_start: Time | None = Field(description="When a run begins that a throttle delays.")
 
 
 class QueueAnswer(Shape):
