@@ -23,6 +23,7 @@ def head_item(seed: RunSeed, expires_at_s: int, *, gated: bool = False) -> Item:
     """The head of a new run."""
     return {
         **({"gated": True} if gated else {}),
+        **({} if seed.not_before_ms is None else {"nb": seed.not_before_ms}),
         "seed": dump(seed, exclude={"run_id"}),
         "ver": 0,
         "expires_at": expires_at_s,

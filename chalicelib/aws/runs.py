@@ -20,6 +20,7 @@ from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSe
 
 _MINE = "lo = :owner AND ln = :nonce"
 _OPEN = "attribute_exists(pk) AND attribute_not_exists(st)"
+_MAY_BEGIN = "(attribute_not_exists(nb) OR nb <= :now)"
 
 
 class DynamoRuns(DynamoSteps, DynamoRunLists):
@@ -37,7 +38,8 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
         *,
         gated: bool = False,
     ) -> RunHead:
-        expires_at = self._stamp()
+        # A throttle may let it begin long after records of now are gone.
+        expires_at = self._stamp() + max(0, seed.due_ms - seed.created_at_ms) // 1000
         # The event first: a run that has a head has its event.
         body = {**self._payloads.fields("event", items.dump(event)), "expires_at": expires_at}
         if times is not None:
@@ -111,7 +113,7 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
                 run_id,
                 "SET lo = :owner, ln = :nonce, lu = :until, begun = if_not_exists(begun, :now), "
                 "starts = if_not_exists(starts, :zero) + :one REMOVE stalled",
-                f"{_OPEN} AND (attribute_not_exists(lo) OR lu < :now)",
+                f"{_OPEN} AND (attribute_not_exists(lo) OR lu < :now) AND {_MAY_BEGIN}",
                 owner=owner.message_id,
                 nonce=owner.nonce,
                 until=until_ms,
@@ -128,6 +130,8 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
             return LeaseResult.ENDED, head
         if head.owner == owner:
             return LeaseResult.TAKEN, head  # The first try succeeded; its answer was lost.
+        if (head.seed.not_before_ms or 0) > now_ms and not head.lease_is_live(now_ms):
+            return LeaseResult.EARLY, head
         if head.owner is not None and head.owner.message_id == owner.message_id:
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head

@@ -169,6 +169,8 @@ class LeaseResult(StrEnum):
     ENDED = "ended"
     OWN_MESSAGE = "own_message"
     OTHER = "other"
+    # A throttle lets it begin later.
+    EARLY = "early"
 
 
 class Reason(StrEnum):

@@ -7,7 +7,7 @@ from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import LeaseResult, Owner, RunHead
-from chalicelib.engine import concurrency, settle
+from chalicelib.engine import concurrency, settle, timing
 from chalicelib.engine.services import Delivery, Services, logger
 
 
@@ -44,6 +44,11 @@ def take(s: Services, message: TurnMessage, owner: Owner, delivery: Delivery) ->
                 if not head.settled:
                     settle.settle(s, run_id)
                 concurrency.pass_by(s, head.seed, message)
+                return None
+            case LeaseResult.EARLY:
+                # A poke, or a message that lost its time on the way.
+                assert head is not None
+                timing.schedule(s, TurnMessage(run_id=run_id, due_ms=head.seed.not_before_ms))
                 return None
             case LeaseResult.OWN_MESSAGE:
                 # A second delivery of the only copy: it stays until the first one's lease has run out.

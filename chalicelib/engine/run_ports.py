@@ -53,7 +53,8 @@ class Runs(Protocol):
     def take_lease(
         self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int
     ) -> tuple[LeaseResult, RunHead | None]:
-        """Take the run's lease, if it is free or has run out, and mark the run as begun."""
+        """Take the run's lease, if it is free or has run out, and mark the run as begun, unless a throttle lets it
+        begin later."""
         ...
 
     def begin(self, run_id: str, owner: Owner, now_ms: int) -> RunHead:

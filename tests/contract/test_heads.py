@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.aws import keys
+from chalicelib.core import limits
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.runs import LeaseResult, RunHead, RunStatus
 from chalicelib.engine.collect import OPEN_SHARDS
@@ -52,6 +53,22 @@ def test_creating_a_run_again_changes_nothing_and_tells_what_is_there(world: Wor
     run = world.room.runs.load(seed.run_id)
     assert run is not None
     assert run.event == event
+
+
+def test_a_run_that_begins_late_is_leased_no_sooner_and_kept_for_longer(world: World) -> None:
+    due_ms = NOW_MS + 200 * limits.DAY_MS
+    seed = build.seed(world, not_before_ms=due_ms)
+
+    created = world.room.runs.create(seed, build.event(world), ())
+
+    assert created.expires_at_s == STAMP_S + 200 * 86_400
+    assert build.head(world, seed.run_id) == created
+    assert lease(world, seed.run_id, now_ms=due_ms - 1) == (LeaseResult.EARLY, created)
+    assert build.head(world, seed.run_id).begun_at_ms is None
+    assert lease(world, seed.run_id, now_ms=due_ms)[0] is LeaseResult.TAKEN
+    # A clock that is behind meets what has begun.
+    assert lease(world, seed.run_id, OTHER, now_ms=due_ms - 1)[0] is LeaseResult.OTHER
+    assert lease(world, seed.run_id, now_ms=due_ms - 1)[0] is LeaseResult.TAKEN
 
 
 def test_creating_goes_on_where_a_crash_left_only_the_event(world: World) -> None:
