@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -70,6 +70,15 @@ class Ending(BaseModel):
     warnings: tuple[str, ...] = ()
 
 
+class Hold(BaseModel):
+    """What a run of a singleton holds until it ends: the place of its key's value, of which `digest` is made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: Literal["skip", "cancel"]
+    digest: str
+
+
 class RunSeed(BaseModel):
     """What is known when a run is created and never changes."""
 
@@ -87,6 +96,7 @@ class RunSeed(BaseModel):
     warnings: tuple[str, ...] = ()
     # A throttle lets it begin no sooner.
     not_before_ms: int | None = None
+    hold: Hold | None = None
 
     @property
     def due_ms(self) -> int:

@@ -18,7 +18,7 @@ from chalicelib.core.steps import (
     StepStatus,
     TimerKey,
 )
-from chalicelib.engine import cleanup, concurrency, lifecycle, metrics
+from chalicelib.engine import cleanup, concurrency, holders, lifecycle, metrics
 from chalicelib.engine.services import Services, logger
 
 _ENDED = {
@@ -51,6 +51,7 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
     if head.begun_at_ms is None and head.seed.not_before_ms is not None:
         # Its first turn may lie far ahead.
         s.timers.remove([TimerKey(due_ms=head.seed.not_before_ms, name=head.run_id)])
+    holders.let_go(s, head.seed)
     rows = [row for row in head.seed.cancels if row != found_at]
     if rows:
         s.pauses.remove(rows)

@@ -12,7 +12,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
-from chalicelib.engine import concurrency, lifecycle, match, settle, timing
+from chalicelib.engine import concurrency, holders, lifecycle, match, settle, singletons, timing
 from chalicelib.engine.services import Services, logger
 
 # An event that tells a run's end is read from that whole run: of such, one message looks at fewer.
@@ -41,16 +41,19 @@ def begin(
         cancels=tuple(pause.key for pause in cancels),
         warnings=(*warnings, *misread),
         not_before_ms=planned.not_before_ms,
+        hold=planned.hold,
     )
     head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config))
     if head.seed is seed:
         s.metrics.count(Metric.RUNS_STARTED)
         s.metrics.count(Metric.EXPRESSION_ERRORS, len(misread))
         s.metrics.count(Metric.INVALID_EXPRESSIONS, refused)
-    if head.begun_at_ms is not None:
-        return
     if head.ending is not None:
         settle.settle(s, head.run_id)
+        # A redelivered event may have claimed again what its run had given back.
+        holders.let_go(s, head.seed)
+        return
+    if head.begun_at_ms is not None:
         return
     logger.info(
         "run created",
@@ -144,7 +147,8 @@ def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBa
                 position = ids.event_position(record.event.internal_id, record.event.received_at_ms)
                 s.queues.send_events([LookBackMessage(run_id=head.run_id, name=name, position=position)])
                 return
-    _send_first_turn(s, head.seed)
+    if singletons.take_over(s, head):
+        _send_first_turn(s, head.seed)
 
 
 def _send_first_turn(s: Services, seed: RunSeed) -> None:

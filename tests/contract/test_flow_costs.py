@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.engine import ingest
-from chalicelib.sdk import Context, RateLimit, Throttle, TriggerEvent, function
+from chalicelib.sdk import Context, RateLimit, Singleton, Throttle, TriggerEvent, function
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
@@ -76,3 +76,12 @@ def test_an_idempotency_key(aws: Cloud, key: str) -> None:
     send(bench, key)
     assert spent(bench) == (0, 1, 0)
     assert "head" not in bench.meter.lines
+
+
+def test_a_singleton(aws: Cloud, key: str) -> None:
+    for mode in ("skip", "cancel"):
+        bench = bench_of(aws, singleton=Singleton(mode=mode, key="event.data.key"))
+        # It is taken, and given back when the run ends. AWS takes a unit for that, too; the emulator tells of none.
+        for _ in range(2):
+            send(bench, key + mode)
+            assert spent(bench) == (1, 2, 1)

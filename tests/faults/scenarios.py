@@ -22,6 +22,7 @@ from chalicelib.sdk import (
     Function,
     NonRetriableError,
     RateLimit,
+    Singleton,
     StepError,
     Throttle,
     TriggerCron,
@@ -107,6 +108,22 @@ def keyed(ctx: Context) -> Any:
 @function(fn_id="rated", trigger=TriggerEvent(event="t/rated"), rate_limit=RateLimit(limit=2, period="24h"))
 def rated(ctx: Context) -> Any:
     run(ctx, "one")
+    return ctx.event.data
+
+
+@function(
+    fn_id="one-at-a-time",
+    trigger=TriggerEvent(event="t/one"),
+    singleton=Singleton(mode="skip", key="event.data.key"),
+)
+def one_at_a_time(ctx: Context) -> Any:
+    ctx.step.sleep("nap", "10m")
+    return ctx.event.data
+
+
+@function(fn_id="newest-only", trigger=TriggerEvent(event="t/newest"), singleton=Singleton(mode="cancel"))
+def newest_only(ctx: Context) -> Any:
+    ctx.step.sleep("nap", "10m")
     return ctx.event.data
 
 
@@ -580,6 +597,20 @@ def _rated(world: World) -> None:
     world.send("t/rated", {"n": 4})
 
 
+def _one_at_a_time(world: World) -> None:
+    world.send("t/one", {"key": "a", "n": 1})
+    world.send("t/one", {"key": "a", "n": 2})
+    world.advance("20m")
+    world.send("t/one", {"key": "a", "n": 3})
+    world.advance("20m")
+
+
+def _newest_only(world: World) -> None:
+    world.send("t/newest", {"n": 1})
+    world.send("t/newest", {"n": 2})
+    world.advance("20m")
+
+
 def _paced(period: str) -> Callable[[World], None]:
     def script(world: World) -> None:
         world.send([{"name": "t/paced", "data": {"n": n}} for n in range(3)])
@@ -683,6 +714,8 @@ _ALL = (
     Scenario("same id", (three_steps,), _same_id),
     Scenario("idempotency", (keyed,), _same_key, ends=_BOTH),
     Scenario("rate limit", (rated,), _rated, ends=("Completed",) * 3),
+    Scenario("singleton", (one_at_a_time,), _one_at_a_time, ends=_BOTH),
+    Scenario("singleton, the newest", (newest_only,), _newest_only, ends=("Cancelled", "Completed")),
     Scenario("throttle near", (paced,), _paced("10m"), ends=("Completed",) * 3),
     Scenario("throttle far", (paced_far,), _paced("3h"), arm_ticks=True, ends=("Completed",) * 3),
     Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),

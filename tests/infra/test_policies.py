@@ -20,6 +20,7 @@ from chalicelib.sdk import (
     Event,
     NonRetriableError,
     RateLimit,
+    Singleton,
     Throttle,
     TriggerCron,
     TriggerEvent,
@@ -135,6 +136,20 @@ def rated(_ctx: Context) -> None: ...
 def paced(_ctx: Context) -> None: ...
 
 
+@function(
+    fn_id="single",
+    trigger=TriggerEvent(event="demo/single"),
+    singleton=Singleton(mode="skip"),
+)
+def single(ctx: Context) -> None:
+    ctx.step.sleep("a while", "1h")
+
+
+@function(fn_id="newest", trigger=TriggerEvent(event="demo/newest"), singleton=Singleton(mode="cancel"))
+def newest(ctx: Context) -> None:
+    ctx.step.sleep("a while", "1h")
+
+
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
     for _ in range(2):
@@ -145,9 +160,33 @@ def flow_control(aws: Deployed) -> None:
         aws.send("demo/paced")
         aws.drain()
     assert [run.status for run in aws.kit.runs("paced")] == ["Completed", "Queued"]
+    for name in ("demo/single", "demo/newest"):
+        for _ in range(2):
+            aws.send(name)
+            aws.drain()
+    aws.pass_time("1h")
+    assert [run.status for run in aws.kit.runs("single")] == ["Completed"]
+    assert [run.status for run in aws.kit.runs("newest")] == ["Cancelled", "Completed"]
+    aws.send("demo/single")
+    aws.drain()
+    assert aws.ask("DELETE", f"/v1/runs/{aws.kit.runs('single')[-1].run_id}")[0] == 200
 
 
-ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated, paced]
+ALL = [
+    child,
+    everything,
+    waiter,
+    looker,
+    failing,
+    refusing,
+    nightly,
+    signalled,
+    signaller,
+    rated,
+    paced,
+    single,
+    newest,
+]
 
 
 def a_full_life(aws: Deployed) -> None:

@@ -45,8 +45,8 @@ def test_an_app_registers_itself(api: Api) -> None:
 
 
 def test_an_app_is_shown_with_its_functions(api: Api) -> None:
-    register(api, function("shop-pay", URL), function("shop-a b/ü", URL, throttle={"limit": 1, "period": "1m"}))
-    register(api, function("shop-a b/ü", URL, throttle={"limit": 1, "period": "1m"}))
+    register(api, function("shop-pay", URL), function("shop-a b/ü", URL, debounce={"period": "1m"}))
+    register(api, function("shop-a b/ü", URL, debounce={"period": "1m"}))
 
     app = api.data("/v1/apps/shop")
     assert app == {
@@ -58,7 +58,7 @@ def test_an_app_is_shown_with_its_functions(api: Api) -> None:
         "functions": ["shop-a b/ü"],
         "retired_functions": ["shop-pay"],
         "synced_at": "2026-01-05T09:00:00.000Z",
-        "warnings": ["shop-a b/ü: throttle is kept, but not enforced yet"],
+        "warnings": ["shop-a b/ü: debounce is kept, but not enforced yet"],
     }
     assert api.data("/v1/apps") == [app]
     assert api.data(f"/v1/functions/{quote('shop-a b/ü', safe='')}") == {
@@ -70,8 +70,8 @@ def test_an_app_is_shown_with_its_functions(api: Api) -> None:
         "driver": "http",
         "app_id": "shop",
         "endpoint": URL,
-        "flow": {"throttle": {"limit": 1, "period": "1m"}},
-        "warnings": ["throttle is kept, but not enforced yet"],
+        "flow": {"debounce": {"period": "1m"}},
+        "warnings": ["debounce is kept, but not enforced yet"],
     }
     assert api.data("/v1/functions/shop-pay")["retired"] is True
     assert [row["id"] for row in api.data("/v1/functions")] == ["count", "greet", "report", "shop-a b/ü"]
