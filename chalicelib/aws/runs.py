@@ -4,6 +4,7 @@ there (law 2)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chalicelib.aws import items, keys
 from chalicelib.aws.dynamo import ConditionFailed, TransactionRefused, Write
@@ -17,10 +18,12 @@ from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
 from chalicelib.core.records import Effect, EventTimes
 from chalicelib.core.runs import Ending, LeaseResult, Owner, Run, RunHead, RunSeed
+from chalicelib.core.timeouts import Timeout, passed
 
 _MINE = "lo = :owner AND ln = :nonce"
 _OPEN = "attribute_exists(pk) AND attribute_not_exists(st)"
-_MAY_BEGIN = "(attribute_not_exists(nb) OR nb <= :now)"
+_UNBEGUN = "(attribute_not_exists(begun) OR attribute_exists(gated))"
+_MAY_BEGIN = f"(attribute_not_exists(nb) OR nb <= :now) AND (attribute_not_exists(sb) OR sb > :now OR NOT {_UNBEGUN})"
 
 
 class DynamoRuns(DynamoSteps, DynamoRunLists):
@@ -130,8 +133,11 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
             return LeaseResult.ENDED, head
         if head.owner == owner:
             return LeaseResult.TAKEN, head  # The first try succeeded; its answer was lost.
-        if (head.seed.not_before_ms or 0) > now_ms and not head.lease_is_live(now_ms):
-            return LeaseResult.EARLY, head
+        if not head.lease_is_live(now_ms):
+            if passed(head, now_ms) is Timeout.START:
+                return LeaseResult.LATE, head
+            if (head.seed.not_before_ms or 0) > now_ms:
+                return LeaseResult.EARLY, head
         if head.owner is not None and head.owner.message_id == owner.message_id:
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head
@@ -198,8 +204,13 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
             return False
         return True
 
-    def release(self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None) -> RunHead | None:
-        return self._release(run_id, owner, "starts = :zero", {"zero": 0}, version, wake_at_ms)
+    def release(
+        self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None, is_timed: bool = False
+    ) -> RunHead | None:
+        starts, values = "starts = :zero", {"zero": 0}
+        if is_timed:
+            starts, values = f"{starts}, timed = :yes", {**values, "yes": True}
+        return self._release(run_id, owner, starts, values, version, wake_at_ms)
 
     def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int) -> RunHead | None:
         return self._release(run_id, owner, "starts = starts - :one", {"one": 1}, version, wake_at_ms)
@@ -229,15 +240,17 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
             # Nobody holds it: our first try succeeded and its answer was lost, or another turn has come and gone.
         return None
 
-    def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:
+    def end(self, run_id: str, ending: Ending, *, owner: Owner | None, unbegun: bool = False) -> RunHead | None:
         write = self._ending_write(run_id, ending, owner)
+        if unbegun:
+            write = replace(write, condition=f"{write.condition} AND {_UNBEGUN}")
         try:
             return self._read(self._dynamo.update(write)).model_copy(update={"ending": ending})
         except ConditionFailed as lost:
             if lost.item is None:
                 return None
             head = self._read(lost.item)
-            if head.ending is None:
+            if head.ending is None and owner is not None:
                 raise LeaseLost("another turn has taken the lease") from None
             return head
 

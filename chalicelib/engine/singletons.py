@@ -62,7 +62,7 @@ def _ending(s: Services, by: RunHead, message: str) -> Ending:
 
 
 def _cancel(s: Services, other: RunHead, by: RunHead) -> None:
-    ending = _ending(s, by, f"cancelled by run {by.run_id}, which began after it: the function is a singleton")
+    ending = _ending(s, by, "cancelled by a later run: the function is a singleton")
     effect = Effect(event_id=by.seed.event_id, kind=EffectKind.CANCELLED, run_id=other.run_id, at_ms=ending.ended_at_ms)
     s.runs.cancel_by(effect, ending)
     logger.info(
@@ -72,6 +72,6 @@ def _cancel(s: Services, other: RunHead, by: RunHead) -> None:
 
 
 def _give_way(s: Services, head: RunHead, other: RunHead) -> None:
-    ending = _ending(s, other, f"cancelled before it began: run {other.run_id} holds the place of this singleton")
+    ending = _ending(s, other, "cancelled before it began: another run holds the place of this singleton")
     s.runs.end(head.run_id, ending, owner=None)
     settle.settle(s, head.run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core import ids, limits
+from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CancelOn, FunctionConfig
@@ -12,7 +13,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
-from chalicelib.engine import concurrency, holders, lifecycle, match, settle, singletons, timing
+from chalicelib.engine import concurrency, holders, lifecycle, match, settle, singletons, timeouts, timing
 from chalicelib.engine.services import Services, logger
 
 # An event that tells a run's end is read from that whole run: of such, one message looks at fewer.
@@ -42,6 +43,7 @@ def begin(
         warnings=(*warnings, *misread),
         not_before_ms=planned.not_before_ms,
         hold=planned.hold,
+        **_timeouts(config),
     )
     head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config))
     if head.seed is seed:
@@ -59,7 +61,17 @@ def begin(
         "run created",
         extra={"run_id": head.run_id, "function_id": head.seed.fn_id, "event_id": event.internal_id},
     )
+    timeouts.expect_start(s, head)
     _look_back(s, head, cancels, None)
+
+
+def _timeouts(config: FunctionConfig | None) -> dict[str, int]:
+    """As they are when the run is created: they are its own for good."""
+    found = None if config is None or config.flow is None else config.flow.timeouts
+    if found is None:
+        return {}
+    given = {"start_within_ms": found.start, "finish_within_ms": found.finish}
+    return {name: parse_duration(text) for name, text in given.items() if text is not None}
 
 
 def go_on(s: Services, message: LookBackMessage) -> None:

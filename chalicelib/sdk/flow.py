@@ -46,6 +46,15 @@ class Singleton:
     key: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """A run is cancelled that has not begun `start` after it was created, or not ended `finish` after it began (from
+    1 s to 366 d)."""
+
+    start: Period | None = None
+    finish: Period | None = None
+
+
 def flow(what: str, **given: Any) -> Flow | None:
     """The parts that are given, checked. Raises InvalidFunction, naming the part and its field."""
     used = {name: _plain(part, f"{what}: {name}") for name, part in given.items() if part is not None}

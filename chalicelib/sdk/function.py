@@ -15,7 +15,7 @@ from chalicelib.core.durations import format_duration, format_lookback, parse_du
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.sdk.concurrency import Concurrency, Priority
-from chalicelib.sdk.flow import RateLimit, Singleton, Throttle, flow
+from chalicelib.sdk.flow import RateLimit, Singleton, Throttle, Timeouts, flow
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def function(
     retries: int | None = None,
     singleton: Singleton | None = None,
     throttle: Throttle | None = None,
+    timeouts: Timeouts | None = None,
     wait_lookback: int | timedelta | str | None = None,
     on_failure: Callable[[Any], Any] | None = None,
 ) -> Decorator:
@@ -84,8 +85,9 @@ def function(
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
     "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
     says which of those that wait come first. `idempotency` (an expression on `event`), `rate_limit` and `singleton`
-    say how many runs start, `throttle` says when: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with
-    the event `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    say how many runs start, `throttle` says when, `timeouts` for how long: docs/FLOW.md.
+    `on_failure(ctx)` is called when a run has failed, with the event `inngest/function.failed`. Raises InvalidFunction,
+    naming function and field.
     """
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
@@ -110,6 +112,7 @@ def function(
                 rate_limit=rate_limit,
                 singleton=singleton,
                 throttle=throttle,
+                timeouts=timeouts,
             ),
             **given,
         )

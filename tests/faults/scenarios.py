@@ -25,6 +25,7 @@ from chalicelib.sdk import (
     Singleton,
     StepError,
     Throttle,
+    Timeouts,
     TriggerCron,
     TriggerEvent,
     WaitFor,
@@ -125,6 +126,22 @@ def one_at_a_time(ctx: Context) -> Any:
 def newest_only(ctx: Context) -> Any:
     ctx.step.sleep("nap", "10m")
     return ctx.event.data
+
+
+@function(fn_id="overlong", trigger=TriggerEvent(event="t/overlong"), timeouts=Timeouts(finish="10m"))
+def overlong(ctx: Context) -> None:
+    run(ctx, "one")
+    ctx.step.sleep("nap", "3h")
+
+
+@function(
+    fn_id="belated",
+    trigger=TriggerEvent(event="t/belated"),
+    throttle=Throttle(limit=1, period="3h"),
+    timeouts=Timeouts(start="2h", finish="90m"),
+)
+def belated(ctx: Context) -> None:
+    run(ctx, "one")
 
 
 @function(fn_id="paced", trigger=TriggerEvent(event="t/paced"), throttle=Throttle(limit=1, period="10m"))
@@ -627,6 +644,11 @@ def _paced_and_cancelled(world: World) -> None:
     world.advance("4h")
 
 
+def _belated(world: World) -> None:
+    world.send([{"name": "t/belated", "data": {"n": n}} for n in range(2)])
+    world.advance("4h")
+
+
 def _two_events(world: World) -> None:
     world.send([{"name": "t/steps", "data": {"n": 1}}, {"name": "t/caught", "data": {"n": 2}}])
 
@@ -719,6 +741,8 @@ _ALL = (
     Scenario("throttle near", (paced,), _paced("10m"), ends=("Completed",) * 3),
     Scenario("throttle far", (paced_far,), _paced("3h"), arm_ticks=True, ends=("Completed",) * 3),
     Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),
+    Scenario("timeout, finish", (overlong,), _send("t/overlong", then="30m"), ends=_CANCELLED),
+    Scenario("timeout, start", (belated,), _belated, arm_ticks=True, ends=("Cancelled", "Completed")),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),

@@ -22,6 +22,7 @@ from chalicelib.sdk import (
     RateLimit,
     Singleton,
     Throttle,
+    Timeouts,
     TriggerCron,
     TriggerEvent,
     function,
@@ -145,6 +146,16 @@ def single(ctx: Context) -> None:
     ctx.step.sleep("a while", "1h")
 
 
+@function(
+    fn_id="hurried",
+    trigger=TriggerEvent(event="demo/hurried"),
+    throttle=Throttle(limit=1, period="5h"),
+    timeouts=Timeouts(start="1h", finish="2h"),
+)
+def hurried(ctx: Context) -> None:
+    ctx.step.sleep("a while", "3h")
+
+
 @function(fn_id="newest", trigger=TriggerEvent(event="demo/newest"), singleton=Singleton(mode="cancel"))
 def newest(ctx: Context) -> None:
     ctx.step.sleep("a while", "1h")
@@ -164,9 +175,13 @@ def flow_control(aws: Deployed) -> None:
         for _ in range(2):
             aws.send(name)
             aws.drain()
+        aws.send("demo/hurried")
+        aws.drain()
     aws.pass_time("1h")
     assert [run.status for run in aws.kit.runs("single")] == ["Completed"]
     assert [run.status for run in aws.kit.runs("newest")] == ["Cancelled", "Completed"]
+    aws.pass_time("1h")
+    assert [run.status for run in aws.kit.runs("hurried")] == ["Cancelled", "Cancelled"]
     aws.send("demo/single")
     aws.drain()
     assert aws.ask("DELETE", f"/v1/runs/{aws.kit.runs('single')[-1].run_id}")[0] == 200
@@ -186,6 +201,7 @@ ALL = [
     paced,
     single,
     newest,
+    hurried,
 ]
 
 
