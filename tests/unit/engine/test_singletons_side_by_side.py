@@ -74,11 +74,13 @@ def finish(world: HoldersWorld, draw: st.DataObject) -> None:
 
 
 @_relaxed
-@given(st.data(), MODES, st.integers(1, 4), st.integers(0, 2), st.integers(0, 2))
+@given(st.data(), MODES, st.integers(1, 2), st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
 def test_never_two_at_once_and_all_comes_to_its_end(
-    draw: st.DataObject, mode: Mode, events: int, crashes: int, duplicates: int
+    draw: st.DataObject, mode: Mode, at_once: int, events: int, crashes: int, duplicates: int
 ) -> None:
     world = HoldersWorld(mode)
+    for _ in range(at_once):
+        world.accept()
     play(world, draw, events=events, crashes=crashes, duplicates=duplicates)
     finish(world, draw)
 
