@@ -20,7 +20,17 @@ from chalicelib.core.messages import (
     work_messages,
 )
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import bridge, cancellations, match_pages, planned_steps, process_event, stalling, start, turns
+from chalicelib.engine import (
+    bridge,
+    cancellations,
+    match_pages,
+    planned_steps,
+    process_event,
+    stalling,
+    start,
+    timeouts,
+    turns,
+)
 from chalicelib.engine.operator_ports import SourceQueue
 from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Delivery, logger
@@ -94,7 +104,9 @@ def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
         # No user code any more: whatever kills the process would keep the message from being told of.
         raise GivenUp(stalling.stall(platform.services, message, delivery))
     try:
-        if isinstance(message, TurnMessage):
+        if isinstance(message, TurnMessage) and message.timeout is not None:
+            timeouts.handle(platform.services, message)
+        elif isinstance(message, TurnMessage):
             turns.handle(platform.services, message, delivery)
         else:
             planned_steps.handle(platform.services, message, delivery)

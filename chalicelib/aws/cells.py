@@ -24,14 +24,29 @@ class DynamoCells:
             self._table,
             keys.cell(key),
             item={"cell": text, "ver": version, "expires_at": expires_at_s},
-            condition="attribute_not_exists(pk)" if seen is None else "ver = :seen",
-            values={} if seen is None else {"seen": seen.version},
+            condition="attribute_not_exists(pk)" if seen is None else _SEEN,
+            values={} if seen is None else _seen(seen),
         )
         try:
             self._dynamo.put(write)
         except ConditionFailed as lost:
             return _read(lost.item)
         return Cell(text, version)
+
+    def remove(self, key: CellKey, seen: Cell) -> bool:
+        try:
+            self._dynamo.delete(Write(self._table, keys.cell(key), condition=_SEEN, values=_seen(seen)))
+        except ConditionFailed as lost:
+            return lost.item is None
+        return True
+
+
+# The text, too: one that was removed and made anew counts from the beginning.
+_SEEN = "ver = :seen AND cell = :was"
+
+
+def _seen(cell: Cell) -> Item:
+    return {"seen": cell.version, "was": cell.text}
 
 
 def _read(item: Item | None) -> Cell | None:

@@ -23,6 +23,8 @@ def head_item(seed: RunSeed, expires_at_s: int, *, gated: bool = False) -> Item:
     """The head of a new run."""
     return {
         **({"gated": True} if gated else {}),
+        **({} if seed.not_before_ms is None else {"nb": seed.not_before_ms}),
+        **({} if seed.start_by_ms is None else {"sb": seed.start_by_ms}),
         "seed": dump(seed, exclude={"run_id"}),
         "ver": 0,
         "expires_at": expires_at_s,
@@ -51,6 +53,7 @@ def read_head(item: Item, payloads: Payloads) -> RunHead:
         checkpointed=item.get("cps", 0),
         news_at_ms=item.get("news", 0),
         wake_at_ms=item.get("wake"),
+        is_timed="timed" in item,
         stalled=item.get("stalled"),
         poked_at_ms=item.get("poked", 0),
         settled=item.get("settled", False),

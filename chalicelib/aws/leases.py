@@ -8,9 +8,12 @@ from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.errors import LeaseLost, NotFound
 from chalicelib.core.runs import LeaseResult, Owner, RunHead
+from chalicelib.core.timeouts import Timeout, passed
 
 MINE = "lo = :owner AND ln = :nonce"
 OPEN = "attribute_exists(pk) AND attribute_not_exists(st)"
+UNBEGUN = "(attribute_not_exists(begun) OR attribute_exists(gated))"
+_MAY_BEGIN = f"(attribute_not_exists(nb) OR nb <= :now) AND (attribute_not_exists(sb) OR sb > :now OR NOT {UNBEGUN})"
 
 
 class DynamoLeases:
@@ -35,7 +38,7 @@ class DynamoLeases:
                 run_id,
                 "SET lo = :owner, ln = :nonce, lu = :until, begun = if_not_exists(begun, :now), "
                 "starts = if_not_exists(starts, :zero) + :one REMOVE stalled",
-                f"{OPEN} AND (attribute_not_exists(lo) OR lu < :now)",
+                f"{OPEN} AND (attribute_not_exists(lo) OR lu < :now) AND {_MAY_BEGIN}",
                 owner=owner.message_id,
                 nonce=owner.nonce,
                 until=until_ms,
@@ -52,6 +55,11 @@ class DynamoLeases:
             return LeaseResult.ENDED, head
         if head.owner == owner:
             return LeaseResult.TAKEN, head  # The first try succeeded; its answer was lost.
+        if not head.lease_is_live(now_ms):
+            if passed(head, now_ms) is Timeout.START:
+                return LeaseResult.LATE, head
+            if (head.seed.not_before_ms or 0) > now_ms:
+                return LeaseResult.EARLY, head
         if head.owner is not None and head.owner.message_id == owner.message_id:
             return LeaseResult.OWN_MESSAGE, head
         return LeaseResult.OTHER, head
@@ -118,8 +126,13 @@ class DynamoLeases:
             return False
         return True
 
-    def release(self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None) -> RunHead | None:
-        return self._release(run_id, owner, "starts = :zero", {"zero": 0}, version, wake_at_ms)
+    def release(
+        self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None, is_timed: bool = False
+    ) -> RunHead | None:
+        starts, values = "starts = :zero", {"zero": 0}
+        if is_timed:
+            starts, values = f"{starts}, timed = :yes", {**values, "yes": True}
+        return self._release(run_id, owner, starts, values, version, wake_at_ms)
 
     def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int) -> RunHead | None:
         return self._release(run_id, owner, "starts = starts - :one", {"one": 1}, version, wake_at_ms)

@@ -4,11 +4,12 @@ there (law 2)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chalicelib.aws import items, keys
 from chalicelib.aws.dynamo import ConditionFailed, TransactionRefused, Write
 from chalicelib.aws.events import effect_write
-from chalicelib.aws.leases import MINE, OPEN, DynamoLeases
+from chalicelib.aws.leases import MINE, OPEN, UNBEGUN, DynamoLeases
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.run_lists import DynamoRunLists
@@ -32,7 +33,8 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
         *,
         gated: bool = False,
     ) -> RunHead:
-        expires_at = self._stamp()
+        # A throttle may let it begin long after records of now are gone.
+        expires_at = self._stamp() + max(0, seed.due_ms - seed.created_at_ms) // 1000
         # The event first: a run that has a head has its event.
         body = {**self._payloads.fields("event", items.dump(event)), "expires_at": expires_at}
         if times is not None:
@@ -94,15 +96,17 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
         text = None if item is None else self._payloads.read(item, "event")
         return None if text is None else Event.model_validate_json(text)
 
-    def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:
+    def end(self, run_id: str, ending: Ending, *, owner: Owner | None, unbegun: bool = False) -> RunHead | None:
         write = self._ending_write(run_id, ending, owner)
+        if unbegun:
+            write = replace(write, condition=f"{write.condition} AND {UNBEGUN}")
         try:
             return self._read(self._dynamo.update(write)).model_copy(update={"ending": ending})
         except ConditionFailed as lost:
             if lost.item is None:
                 return None
             head = self._read(lost.item)
-            if head.ending is None:
+            if head.ending is None and owner is not None:
                 raise LeaseLost("another turn has taken the lease") from None
             return head
 

@@ -10,6 +10,7 @@ from chalicelib.aws.dynamo import Dynamo, Write
 from chalicelib.core import limits
 from chalicelib.core.messages import PlannedStepMessage, TurnMessage, work_messages
 from chalicelib.core.steps import TimerKey
+from chalicelib.core.timeouts import timer_name
 from chalicelib.engine.ports import Timer
 
 # A timer that no tick took is found by on_collect through its run; its item may stay this long.
@@ -28,6 +29,8 @@ class DynamoTimers:
         name = message.run_id if message.step_id is None else f"{message.run_id}#{message.step_id}"
         if isinstance(message, PlannedStepMessage):
             name += f"#{message.attempt}"
+        elif message.timeout is not None:
+            name = timer_name(message.run_id, message.timeout)
         key = TimerKey(due_ms=due_ms, name=name)
         self._dynamo.put(
             Write(

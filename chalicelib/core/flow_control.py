@@ -140,7 +140,15 @@ class Flow(Config):
 NAMES = tuple(field.alias or name for name, field in Flow.model_fields.items())
 """The names on the wire, as fields of a function."""
 # Each leaves when the engine keeps it.
-_NOT_ENFORCED = frozenset(NAMES) - {"concurrency", "idempotency", "priority", "rateLimit", "throttle"}
+_NOT_ENFORCED = frozenset(NAMES) - {
+    "concurrency",
+    "idempotency",
+    "priority",
+    "rateLimit",
+    "singleton",
+    "throttle",
+    "timeouts",
+}
 
 
 def warnings(flow: Flow | None) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from chalicelib.core.cancellations import Cancellation, Place
 from chalicelib.core.concurrency import Woken
 from chalicelib.core.events import Event
 from chalicelib.core.runs import Invoker
+from chalicelib.core.timeouts import Timeout
 
 
 class _Message(BaseModel):
@@ -64,7 +65,7 @@ class CancellationMessage(_Message):
 
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is; `woken`: it stood in
-    line for a place."""
+    line for a place. With `timeout`, only look whether that has passed."""
 
     kind: Literal["turn"] = "turn"
     run_id: str
@@ -72,6 +73,7 @@ class TurnMessage(_Message):
     step_id: str | None = None
     hop: int = 0
     woken: Woken | None = None
+    timeout: Timeout | None = None
 
 
 class PlannedStepMessage(_Message):

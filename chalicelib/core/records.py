@@ -7,13 +7,13 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.core.events import Event
-from chalicelib.core.runs import Invoker
+from chalicelib.core.runs import Hold, Invoker
 
 
 class Start(BaseModel):
     """A run that the event starts, or why it does not: `duplicate_of` names the run of the same event id, `skipped`
-    says what flow control has against it. `not_before_ms` is the time that a throttle gave it; `notes` are about keys
-    that could not be evaluated."""
+    says what flow control has against it. `not_before_ms` is the time that a throttle gave it; `hold` what it
+    holds as a singleton; `notes` are about keys that could not be evaluated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,6 +23,7 @@ class Start(BaseModel):
     problem: str | None = None
     skipped: str | None = None
     not_before_ms: int | None = None
+    hold: Hold | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -70,6 +70,15 @@ class Ending(BaseModel):
     warnings: tuple[str, ...] = ()
 
 
+class Hold(BaseModel):
+    """What a run of a singleton holds until it ends: the place of its key's value, of which `digest` is made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: Literal["skip", "cancel"]
+    digest: str
+
+
 class RunSeed(BaseModel):
     """What is known when a run is created and never changes."""
 
@@ -87,11 +96,21 @@ class RunSeed(BaseModel):
     warnings: tuple[str, ...] = ()
     # A throttle lets it begin no sooner.
     not_before_ms: int | None = None
+    hold: Hold | None = None
+    # Its timeouts: from its creation to its beginning, from there to its end.
+    start_within_ms: int | None = None
+    finish_within_ms: int | None = None
+
+    @property
+    def start_by_ms(self) -> int | None:
+        """When it is cancelled unless it has begun."""
+        return None if self.start_within_ms is None else self.created_at_ms + self.start_within_ms
 
     @property
     def due_ms(self) -> int:
-        """When it should begin."""
-        return max(self.created_at_ms, self.not_before_ms or 0)
+        """When it should begin, or be cancelled since it did not."""
+        due_ms = max(self.created_at_ms, self.not_before_ms or 0)
+        return due_ms if self.start_by_ms is None else min(due_ms, self.start_by_ms)
 
 
 class RunHead(BaseModel):
@@ -112,6 +131,8 @@ class RunHead(BaseModel):
     checkpointed: int = 0
     news_at_ms: int = 0
     wake_at_ms: int | None = None
+    # The message that ends it when it takes too long was sent.
+    is_timed: bool = False
     stalled: str | None = None
     poked_at_ms: int = 0
     settled: bool = False
@@ -127,6 +148,12 @@ class RunHead(BaseModel):
         if self.ending is not None:
             return self.ending.status
         return RunStatus.QUEUED if self.begun_at_ms is None else RunStatus.RUNNING
+
+    @property
+    def finish_by_ms(self) -> int | None:
+        """When it is cancelled unless it has ended; None as long as it has not begun."""
+        within_ms = self.seed.finish_within_ms
+        return None if within_ms is None or self.begun_at_ms is None else self.begun_at_ms + within_ms
 
     def lease_is_live(self, now_ms: int) -> bool:
         return self.owner is not None and self.lease_until_ms >= now_ms
@@ -169,6 +196,10 @@ class LeaseResult(StrEnum):
     ENDED = "ended"
     OWN_MESSAGE = "own_message"
     OTHER = "other"
+    # A throttle lets it begin later.
+    EARLY = "early"
+    # It should have begun before.
+    LATE = "late"
 
 
 class Reason(StrEnum):

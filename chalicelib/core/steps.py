@@ -45,11 +45,13 @@ class CauseKind(StrEnum):
     RUN = "run"
     API = "api"
     SIGNAL = "signal"
+    SINGLETON = "singleton"
+    TIMEOUT = "timeout"
 
 
 class Cause(BaseModel):
     """What completed a step or ended a run from outside: an event (its internal id), a signal (its name, and the step
-    that sent it), a run, the clock or the API."""
+    that sent it), a run, the clock, the API, the run that has a singleton's place instead, or a timeout (its name)."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -129,4 +129,5 @@ def is_due(head: RunHead, now_ms: int) -> bool:
     """A suspended run whose time has come, or a lease that ran out."""
     if head.ending is not None or head.owner is not None:
         return not head.lease_is_live(now_ms)
-    return head.wake_at_ms is not None and head.wake_at_ms <= now_ms
+    due_ms = head.seed.not_before_ms if head.begun_at_ms is None and head.wake_at_ms is None else head.wake_at_ms
+    return due_ms is not None and due_ms <= now_ms

@@ -14,10 +14,11 @@ from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.rate_limits import Rate, Starts
 from chalicelib.core.records import Start
-from chalicelib.core.runs import Invoker
+from chalicelib.core.runs import Hold, Invoker
+from chalicelib.core.singletons import Holder
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepStatus
 from chalicelib.core.throttling import Pace, Schedule
-from chalicelib.engine import cells, cleanup, metrics
+from chalicelib.engine import cells, cleanup, holders, metrics
 from chalicelib.engine.cells import Change
 from chalicelib.engine.flow_ports import CellKey, Mechanism
 from chalicelib.engine.services import Services
@@ -38,14 +39,18 @@ class _Admission:
     def __init__(self, s: Services, flow: Flow, event: Event) -> None:
         self._s = s
         self._flow = flow
+        self._event_id = event.internal_id
         self._payload = event.payload()
         self._notes: list[str] = []
 
     def decide(self, planned: Start) -> Start:
         skipped = self._idempotency(planned) or self._rate_limit(planned)
+        hold = None
+        if skipped is None:
+            hold, skipped = self._singleton(planned)
         # Last: a start that is skipped takes no time from the others.
         not_before_ms = None if skipped is not None else self._throttle(planned)
-        changes = {"skipped": skipped, "not_before_ms": not_before_ms, "notes": tuple(self._notes)}
+        changes = {"skipped": skipped, "not_before_ms": not_before_ms, "hold": hold, "notes": tuple(self._notes)}
         return planned.model_copy(update=changes)
 
     def _key(self, expression: str | None, field: str, without: str = "it counts as null") -> FlowKey:
@@ -97,6 +102,24 @@ class _Admission:
             return None
         of_key = "" if limit.key is None else f" for the key {key.text}"
         return f"the rate limit of {limit.limit} in {limit.period}{of_key} was reached, until {until}"
+
+    def _singleton(self, planned: Start) -> tuple[Hold | None, str | None]:
+        """What the run holds, or why there is none."""
+        singleton = self._flow.singleton
+        if singleton is None:
+            return None, None
+        key = self._key(singleton.key, "singleton.key", "it does not hold for this event")
+        if key.problem is not None:
+            return None, None
+        hold = Hold(mode=singleton.mode, digest=key.digest)
+        if hold.mode == "cancel":
+            return hold, None
+        me = Holder(run_id=planned.run_id, event_id=self._event_id, since_ms=self._s.clock.now_ms())
+        holder = holders.claim(self._s, planned.fn_id, hold, me)
+        if holder is None:
+            return hold, None
+        of_key = "" if singleton.key is None else f" of the key {key.text}"
+        return None, f"run {holder.run_id}{of_key} has not ended: the function is a singleton"
 
     def _throttle(self, planned: Start) -> int | None:
         """When the run may begin; None for at once."""

@@ -13,6 +13,7 @@ class Mechanism(StrEnum):
     IDEMPOTENCY = "idempotency"
     RATE_LIMIT = "rate-limit"
     THROTTLE = "throttle"
+    SINGLETON = "singleton"
 
 
 @dataclass(frozen=True)
@@ -45,4 +46,8 @@ class Cells(Protocol):
     def put(self, key: CellKey, text: str, *, seen: Cell | None, expires_at_s: int) -> Cell | None:
         """Write if the cell is still the one seen (None: if there is none). What is there now: with the very text
         handed in if it was written, even if its answer was lost; None when it is gone."""
+        ...
+
+    def remove(self, key: CellKey, seen: Cell) -> bool:
+        """Remove the cell if it is still the one seen; whether it is gone."""
         ...

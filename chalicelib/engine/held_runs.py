@@ -9,7 +9,8 @@ from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import IN_LINE_SAFETY_MS, Ending, Owner, Run, RunHead, RunStatus, wake_at_ms
 from chalicelib.core.steps import progress_mark
-from chalicelib.engine import concurrency, leases, settle
+from chalicelib.core.timeouts import no_later
+from chalicelib.engine import concurrency, leases, settle, timeouts
 from chalicelib.engine.expiry import keep_all
 from chalicelib.engine.outcomes import over_limits
 from chalicelib.engine.services import Delivery, Services, logger
@@ -59,17 +60,17 @@ class HeldRun:
         """Have a place under each limit, and so begin; False when the run stands in line or has ended."""
         if not self.places.enter(self._stand_in_line):
             return False
-        if not self._head.gated:
-            return True
-        self._head = self._s.runs.begin(self._head.run_id, self._owner, self._s.clock.now_ms())
+        if self._head.gated:
+            self._head = self._s.runs.begin(self._head.run_id, self._owner, self._s.clock.now_ms())
         if self._head.ending is None:
+            self._head = timeouts.expect_finish(self._s, self._head)
             return True
         settle.settle(self._s, self._head.run_id)
         return False
 
     def _stand_in_line(self) -> bool:
         """Give the lease back; False when there is news, which has then been read."""
-        wake = self._s.clock.now_ms() + IN_LINE_SAFETY_MS
+        wake = no_later(self._head, self._s.clock.now_ms() + IN_LINE_SAFETY_MS)
         keep_all(self._s, self._run, wake)
         head = self._s.runs.park(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
         if head is None:
@@ -93,10 +94,11 @@ class HeldRun:
         return error is not None
 
     def _has_ended(self) -> bool:
-        """No step begins of a run that has ended (cancelled between two steps)."""
+        """No step begins of a run that has ended (cancelled between two steps), or whose time is up."""
         head = self._s.runs.head(self._head.run_id)
         if head is None:
             raise LeaseLost("the run was deleted")
+        head = timeouts.end_if_passed(self._s, head) or head
         if head.ending is None:
             if head.owner != self._owner:
                 raise LeaseLost("another turn has taken the lease")
@@ -136,10 +138,12 @@ class HeldRun:
     def _suspend(self) -> bool:
         """Give the lease back; False when there is news, which has then been read, and a place to go on."""
         wake = wake_at_ms(self._run.steps, self._now_ms())
+        wake = wake if wake is None else no_later(self._head, wake)
         keep_all(self._s, self._run, wake)
         # Before the lease: until then whoever wakes this run is heard.
         self.places.give_back()
-        head = self._s.runs.release(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
+        run_id, is_timed = self._head.run_id, self._head.is_timed
+        head = self._s.runs.release(run_id, self._owner, version=self._version, wake_at_ms=wake, is_timed=is_timed)
         if head is None:
             return True
         if head.ending is not None:
@@ -163,8 +167,8 @@ class HeldRun:
             self._end(RunStatus.FAILED, error=ErrorInfo.of("LimitExceeded", "the run was handed over too often"))
             return
         self.places.give_back()
-        now = self._s.clock.now_ms()
-        head = self._s.runs.release(self._head.run_id, self._owner, version=None, wake_at_ms=now)
+        run_id, is_timed, now = self._head.run_id, self._head.is_timed, self._s.clock.now_ms()
+        head = self._s.runs.release(run_id, self._owner, version=None, wake_at_ms=now, is_timed=is_timed)
         if head is not None and head.ending is not None:
             settle.settle(self._s, head.run_id)
             return

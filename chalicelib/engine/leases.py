@@ -7,7 +7,7 @@ from chalicelib.core.errors import Deferred, InfrastructureError, LeaseLost
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import LeaseResult, Owner, RunHead
-from chalicelib.engine import concurrency, settle
+from chalicelib.engine import concurrency, settle, timeouts, timing
 from chalicelib.engine.services import Delivery, Services, logger
 
 
@@ -31,10 +31,13 @@ def take(s: Services, message: TurnMessage, owner: Owner, delivery: Delivery) ->
         now = s.clock.now_ms()
         result, head = s.runs.take_lease(run_id, owner, until_ms=until_ms(delivery), now_ms=now)
         match result:
-            case LeaseResult.TAKEN:
-                if head is not None and head.starts > 1:
-                    s.metrics.count(Metric.LEASE_TAKEOVERS)
-                return head
+            case LeaseResult.TAKEN | LeaseResult.LATE:
+                assert head is not None
+                # One that has timed out is met once more, as one that has ended.
+                if timeouts.end_if_passed(s, head) is None and result is LeaseResult.TAKEN:
+                    if head.starts > 1:
+                        s.metrics.count(Metric.LEASE_TAKEOVERS)
+                    return head
             case LeaseResult.MISSING:
                 logger.warning("a turn for a run that is not there", extra={"run_id": run_id})
                 concurrency.pass_by(s, None, message)
@@ -44,6 +47,10 @@ def take(s: Services, message: TurnMessage, owner: Owner, delivery: Delivery) ->
                 if not head.settled:
                     settle.settle(s, run_id)
                 concurrency.pass_by(s, head.seed, message)
+                return None
+            case LeaseResult.EARLY if head is not None:
+                # A poke, or a message that lost its time on the way.
+                timing.schedule(s, TurnMessage(run_id=run_id, due_ms=head.seed.not_before_ms))
                 return None
             case LeaseResult.OWN_MESSAGE:
                 # A second delivery of the only copy: it stays until the first one's lease has run out.

@@ -12,7 +12,7 @@ from chalicelib.core.messages import PlannedStepMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Owner, Run
 from chalicelib.core.steps import StepKind, StepPlan, StepRecord, StepStatus, completion_order, ended
-from chalicelib.engine import concurrency, leases, metrics, settle
+from chalicelib.engine import concurrency, leases, metrics, settle, timeouts
 from chalicelib.engine.concurrency import Places
 from chalicelib.engine.expiry import stamped
 from chalicelib.engine.logs import ids_logged
@@ -30,6 +30,8 @@ def handle(s: Services, message: PlannedStepMessage, delivery: Delivery) -> None
         logger.warning("a planned step of a run that is not there", extra={"run_id": message.run_id})
         concurrency.pass_by(s, None, message)
         return
+    # Its message may be late.
+    run.head = timeouts.end_if_passed(s, run.head) or run.head
     until_ms = leases.until_ms(delivery)
     places = concurrency.places(s, run.head.seed, run.event, message, delivery.nonce, until_ms)
     if run.head.ending is not None:

@@ -12,7 +12,7 @@ from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, EventTimes, Start
-from chalicelib.engine import flow, lifecycle, match_pages, start
+from chalicelib.engine import flow, holders, lifecycle, match_pages, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.side_by_side import try_all
@@ -45,6 +45,7 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
             _count(s, record)
         else:
             s.metrics.count(Metric.DUPLICATES_IGNORED)
+            holders.undo(s, record.starts, stored.starts)
         _carry_out(s, event, stored, is_first=stored is record)
         if stored.from_run is not None:
             s.exit.tell(event)

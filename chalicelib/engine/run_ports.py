@@ -53,7 +53,8 @@ class Runs(Protocol):
     def take_lease(
         self, run_id: str, owner: Owner, *, until_ms: int, now_ms: int
     ) -> tuple[LeaseResult, RunHead | None]:
-        """Take the run's lease, if it is free or has run out, and mark the run as begun."""
+        """Take the run's lease, if it is free or has run out, and mark the run as begun, unless a throttle lets it
+        begin later, or it should have begun before."""
         ...
 
     def begin(self, run_id: str, owner: Owner, now_ms: int) -> RunHead:
@@ -82,9 +83,11 @@ class Runs(Protocol):
         """Tell the holder of a live lease that there is news; False when no lease is live."""
         ...
 
-    def release(self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None) -> RunHead | None:
+    def release(
+        self, run_id: str, owner: Owner, *, version: int | None, wake_at_ms: int | None, is_timed: bool = False
+    ) -> RunHead | None:
         """Give the lease back if it is ours and, unless `version` is None, the version is that. None when it was
-        given back; else the head as it stands. Raises LeaseLost."""
+        given back; else the head as it stands. `is_timed`: the message of its timeout was sent. Raises LeaseLost."""
         ...
 
     def put_step(self, run_id: str, step: StepRecord) -> StepRecord:
@@ -148,9 +151,10 @@ class Runs(Protocol):
         """End a waiting step by an event, with its marker, in one transaction."""
         ...
 
-    def end(self, run_id: str, ending: Ending, *, owner: Owner | None) -> RunHead | None:
-        """End the run if it has not ended (and, with `owner`, the lease is ours); the head as it stands, with the very
-        ending handed in if this call ended it. None when there is no such run. Raises LeaseLost."""
+    def end(self, run_id: str, ending: Ending, *, owner: Owner | None, unbegun: bool = False) -> RunHead | None:
+        """End the run if it has not ended (and, with `owner`, the lease is ours; if `unbegun`, it has not begun); the
+        head as it stands, with the very ending handed in if this call ended it. None when there is no such run. Raises
+        LeaseLost."""
         ...
 
     def cancel_by(self, effect: Effect, ending: Ending) -> RunHead | None:

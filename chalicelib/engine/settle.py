@@ -3,6 +3,7 @@ run ended but not settled does it (DESIGN, "Cancel and end")."""
 
 from __future__ import annotations
 
+from chalicelib.core import timeouts
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.messages import LifecycleMessage, TurnMessage
 from chalicelib.core.metrics import Metric
@@ -18,7 +19,7 @@ from chalicelib.core.steps import (
     StepStatus,
     TimerKey,
 )
-from chalicelib.engine import cleanup, concurrency, lifecycle, metrics
+from chalicelib.engine import cleanup, concurrency, holders, lifecycle, metrics
 from chalicelib.engine.services import Services, logger
 
 _ENDED = {
@@ -48,9 +49,13 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
     if ending.status is RunStatus.CANCELLED:
         concurrency.leave_lines(s, run)
     cleanup.remove_traces(s, head.run_id, [step for step in run.steps.values() if _may_leave_traces(step)])
+    timers = timeouts.timers_left(head)
     if head.begun_at_ms is None and head.seed.not_before_ms is not None:
         # Its first turn may lie far ahead.
-        s.timers.remove([TimerKey(due_ms=head.seed.not_before_ms, name=head.run_id)])
+        timers.append(TimerKey(due_ms=head.seed.not_before_ms, name=head.run_id))
+    if timers:
+        s.timers.remove(timers)
+    holders.let_go(s, head.seed)
     rows = [row for row in head.seed.cancels if row != found_at]
     if rows:
         s.pauses.remove(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core import ids, limits
+from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CancelOn, FunctionConfig
@@ -12,7 +13,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind, counts_for
 from chalicelib.core.records import EventTimes, Start
 from chalicelib.core.runs import Invoker, RunHead, RunSeed
-from chalicelib.engine import concurrency, lifecycle, match, settle, timing
+from chalicelib.engine import concurrency, holders, lifecycle, match, settle, singletons, timeouts, timing
 from chalicelib.engine.services import Services, logger
 
 # An event that tells a run's end is read from that whole run: of such, one message looks at fewer.
@@ -41,22 +42,36 @@ def begin(
         cancels=tuple(pause.key for pause in cancels),
         warnings=(*warnings, *misread),
         not_before_ms=planned.not_before_ms,
+        hold=planned.hold,
+        **_timeouts(config),
     )
     head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config))
     if head.seed is seed:
         s.metrics.count(Metric.RUNS_STARTED)
         s.metrics.count(Metric.EXPRESSION_ERRORS, len(misread))
         s.metrics.count(Metric.INVALID_EXPRESSIONS, refused)
-    if head.begun_at_ms is not None:
-        return
     if head.ending is not None:
         settle.settle(s, head.run_id)
+        # A redelivered event may have claimed again what its run had given back.
+        holders.let_go(s, head.seed)
+        return
+    if head.begun_at_ms is not None:
         return
     logger.info(
         "run created",
         extra={"run_id": head.run_id, "function_id": head.seed.fn_id, "event_id": event.internal_id},
     )
+    timeouts.expect_start(s, head)
     _look_back(s, head, cancels, None)
+
+
+def _timeouts(config: FunctionConfig | None) -> dict[str, int]:
+    """As they are when the run is created: they are its own for good."""
+    found = None if config is None or config.flow is None else config.flow.timeouts
+    if found is None:
+        return {}
+    given = {"start_within_ms": found.start, "finish_within_ms": found.finish}
+    return {name: parse_duration(text) for name, text in given.items() if text is not None}
 
 
 def go_on(s: Services, message: LookBackMessage) -> None:
@@ -144,7 +159,8 @@ def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBa
                 position = ids.event_position(record.event.internal_id, record.event.received_at_ms)
                 s.queues.send_events([LookBackMessage(run_id=head.run_id, name=name, position=position)])
                 return
-    _send_first_turn(s, head.seed)
+    if singletons.take_over(s, head):
+        _send_first_turn(s, head.seed)
 
 
 def _send_first_turn(s: Services, seed: RunSeed) -> None:

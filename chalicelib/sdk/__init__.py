@@ -12,7 +12,7 @@ from chalicelib.sdk.errors import (
     StepError,
 )
 from chalicelib.sdk.event import Event
-from chalicelib.sdk.flow import RateLimit, Throttle
+from chalicelib.sdk.flow import RateLimit, Singleton, Throttle, Timeouts
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
@@ -37,8 +37,10 @@ __all__ = [
     "Registry",
     "RetryAfterError",
     "Signal",
+    "Singleton",
     "StepError",
     "Throttle",
+    "Timeouts",
     "TriggerCron",
     "TriggerEvent",
     "WaitFor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -35,6 +35,24 @@ class Throttle:
     period: Period
     key: str | None = None
     burst: int | None = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Singleton:
+    """One run at a time, of each value of `key`. What would start while one has not ended is skipped, or (`mode`
+    "cancel") the one before is cancelled."""
+
+    mode: Literal["skip", "cancel"]
+    key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """A run is cancelled that has not begun `start` after it was created, or not ended `finish` after it began (from
+    1 s to 366 d)."""
+
+    start: Period | None = None
+    finish: Period | None = None
 
 
 def flow(what: str, **given: Any) -> Flow | None:

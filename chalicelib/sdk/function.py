@@ -15,7 +15,7 @@ from chalicelib.core.durations import format_duration, format_lookback, parse_du
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.sdk.concurrency import Concurrency, Priority
-from chalicelib.sdk.flow import RateLimit, Throttle, flow
+from chalicelib.sdk.flow import RateLimit, Singleton, Throttle, Timeouts, flow
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def function(
     priority: Priority | None = None,
     rate_limit: RateLimit | None = None,
     retries: int | None = None,
+    singleton: Singleton | None = None,
     throttle: Throttle | None = None,
+    timeouts: Timeouts | None = None,
     wait_lookback: int | timedelta | str | None = None,
     on_failure: Callable[[Any], Any] | None = None,
 ) -> Decorator:
@@ -82,9 +84,10 @@ def function(
     `fn_id` names it for good: runs find their function by it. `retries` (0 to 20, 4 by default) is for each
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
     "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
-    says which of those that wait come first. `idempotency` (an expression on `event`) and `rate_limit` say how many
-    runs start, `throttle` says when: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with the event
-    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    says which of those that wait come first. `idempotency` (an expression on `event`), `rate_limit` and `singleton`
+    say how many runs start, `throttle` says when, `timeouts` for how long: docs/FLOW.md.
+    `on_failure(ctx)` is called when a run has failed, with the event `inngest/function.failed`. Raises InvalidFunction,
+    naming function and field.
     """
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
@@ -107,7 +110,9 @@ def function(
                 idempotency=idempotency,
                 priority=priority,
                 rate_limit=rate_limit,
+                singleton=singleton,
                 throttle=throttle,
+                timeouts=timeouts,
             ),
             **given,
         )

@@ -32,6 +32,33 @@ def test_one_that_is_gone_is_told_as_such(world: World) -> None:
     assert world.room.cells.put(key(), "a", seen=Cell("before", 7), expires_at_s=STAMP_S) is None
 
 
+def test_a_cell_is_removed_if_it_is_the_one_that_was_seen(world: World) -> None:
+    cells, mine = world.room.cells, key()
+    first = cells.put(mine, "a", seen=None, expires_at_s=STAMP_S)
+    assert first is not None
+    second = cells.put(mine, "b", seen=first, expires_at_s=STAMP_S)
+    assert second is not None
+
+    assert not cells.remove(mine, first)
+    assert cells.get(mine) == second
+    assert cells.remove(mine, second)
+    assert cells.get(mine) is None
+    # Its answer was lost.
+    assert cells.remove(mine, second)
+
+
+def test_one_that_was_made_anew_is_another(world: World) -> None:
+    cells, mine = world.room.cells, key()
+    before = cells.put(mine, "a", seen=None, expires_at_s=STAMP_S)
+    assert before is not None
+    cells.remove(mine, before)
+    anew = cells.put(mine, "b", seen=None, expires_at_s=STAMP_S)
+
+    assert anew == Cell("b", before.version)
+    assert not cells.remove(mine, before)
+    assert cells.put(mine, "c", seen=before, expires_at_s=STAMP_S) == anew
+
+
 def test_it_says_until_when_it_is_of_use(world: World) -> None:
     mine = key()
     world.room.cells.put(mine, "a", seen=None, expires_at_s=STAMP_S)

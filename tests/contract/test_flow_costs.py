@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.engine import ingest
-from chalicelib.sdk import Context, RateLimit, Throttle, TriggerEvent, function
+from chalicelib.sdk import Context, RateLimit, Singleton, Throttle, Timeouts, TriggerEvent, function
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
@@ -76,3 +76,31 @@ def test_an_idempotency_key(aws: Cloud, key: str) -> None:
     send(bench, key)
     assert spent(bench) == (0, 1, 0)
     assert "head" not in bench.meter.lines
+
+
+def test_a_singleton(aws: Cloud, key: str) -> None:
+    for mode in ("skip", "cancel"):
+        bench = bench_of(aws, singleton=Singleton(mode=mode, key="event.data.key"))
+        for _ in range(2):
+            send(bench, key + mode)
+            # It is taken, and given back when the run ends.
+            [given_back] = [line for name, line in bench.meter.lines.items() if name.startswith("DeleteItem")]
+            assert spent(bench) == (1, 1, 1)
+            assert (given_back.writes, given_back.requests) == (1, 1)
+
+
+def test_timeouts(aws: Cloud, key: str) -> None:
+    def spent_on_a_run(**flow: Any) -> tuple[float, int, float, float]:
+        """Write units but for timers, messages, timers that were put and that were removed."""
+        bench = bench_of(aws, **flow)
+        send(bench, key)
+        send(bench, key)
+        lines = bench.meter.lines
+        put, removed = lines["timers"].writes, lines["BatchWriteItem"].writes
+        return bench.meter.total_writes() - put - removed, bench.meter.requests("sqs SendMessage"), put, removed
+
+    units, messages, *_ = spent_on_a_run()
+
+    # Each is a message; and when it is far, a timer.
+    assert spent_on_a_run(timeouts=Timeouts(start="1m", finish="1m")) == (units, messages + 2, 0, 0)
+    assert spent_on_a_run(timeouts=Timeouts(start="1h", finish="1h")) == (units, messages, 2, 2)

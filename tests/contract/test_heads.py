@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.aws import keys
+from chalicelib.core import limits
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.runs import LeaseResult, RunHead, RunStatus
 from chalicelib.engine.collect import OPEN_SHARDS
@@ -52,6 +53,72 @@ def test_creating_a_run_again_changes_nothing_and_tells_what_is_there(world: Wor
     run = world.room.runs.load(seed.run_id)
     assert run is not None
     assert run.event == event
+
+
+def test_a_run_that_begins_late_is_leased_no_sooner_and_kept_for_longer(world: World) -> None:
+    due_ms = NOW_MS + 200 * limits.DAY_MS
+    seed = build.seed(world, not_before_ms=due_ms)
+
+    created = world.room.runs.create(seed, build.event(world), ())
+
+    assert created.expires_at_s == STAMP_S + 200 * 86_400
+    assert build.head(world, seed.run_id) == created
+    assert lease(world, seed.run_id, now_ms=due_ms - 1) == (LeaseResult.EARLY, created)
+    assert build.head(world, seed.run_id).begun_at_ms is None
+    assert lease(world, seed.run_id, now_ms=due_ms)[0] is LeaseResult.TAKEN
+    # A clock that is behind meets what has begun.
+    assert lease(world, seed.run_id, OTHER, now_ms=due_ms - 1)[0] is LeaseResult.OTHER
+    assert lease(world, seed.run_id, now_ms=due_ms - 1)[0] is LeaseResult.TAKEN
+
+
+def test_a_run_that_has_not_begun_in_time_is_not_leased(world: World) -> None:
+    by_ms = NOW_MS + 1_000
+    seed = build.seed(world, start_within_ms=1_000, finish_within_ms=5)
+    created = world.room.runs.create(seed, build.event(world), ())
+
+    assert lease(world, seed.run_id, now_ms=by_ms) == (LeaseResult.LATE, created)
+    assert build.head(world, seed.run_id) == created
+    assert lease(world, seed.run_id, now_ms=by_ms - 1)[0] is LeaseResult.TAKEN
+    # One that began in time goes on.
+    assert lease(world, seed.run_id, OTHER, now_ms=by_ms + 600_000)[0] is LeaseResult.TAKEN
+
+
+def test_a_lease_alone_does_not_save_a_gated_run(world: World) -> None:
+    by_ms = NOW_MS + 1_000
+    seed = build.seed(world, start_within_ms=1_000)
+    world.room.runs.create(seed, build.event(world), (), gated=True)
+    lease(world, seed.run_id)
+    world.room.runs.park(seed.run_id, ME, version=0, wake_at_ms=LATER_MS)
+
+    result, head = lease(world, seed.run_id, now_ms=by_ms)
+
+    assert (result, head) == (LeaseResult.LATE, build.head(world, seed.run_id))
+
+
+def test_a_run_is_ended_only_if_it_has_not_begun(world: World) -> None:
+    ending = build.ending(RunStatus.CANCELLED)
+    for gated, is_leased, is_begun in ((False, False, False), (False, True, True), (True, True, False)):
+        seed = build.seed(world)
+        world.room.runs.create(seed, build.event(world), (), gated=gated)
+        if is_leased:
+            lease(world, seed.run_id)
+
+        head = world.room.runs.end(seed.run_id, ending, owner=None, unbegun=True)
+
+        assert head is not None
+        assert (head.ending == ending) is not is_begun
+        assert head == build.head(world, seed.run_id)
+    assert world.room.runs.end(world.new(), ending, owner=None, unbegun=True) is None
+
+
+def test_who_gives_a_lease_back_may_say_that_its_end_is_timed(world: World) -> None:
+    run_id = build.run(world, leased=ME)
+    world.room.runs.release(run_id, ME, version=None, wake_at_ms=LATER_MS, is_timed=True)
+    assert build.head(world, run_id).is_timed
+
+    lease(world, run_id)
+    world.room.runs.release(run_id, ME, version=None, wake_at_ms=LATER_MS)
+    assert build.head(world, run_id).is_timed
 
 
 def test_creating_goes_on_where_a_crash_left_only_the_event(world: World) -> None:

@@ -22,8 +22,10 @@ from chalicelib.sdk import (
     Function,
     NonRetriableError,
     RateLimit,
+    Singleton,
     StepError,
     Throttle,
+    Timeouts,
     TriggerCron,
     TriggerEvent,
     WaitFor,
@@ -108,6 +110,38 @@ def keyed(ctx: Context) -> Any:
 def rated(ctx: Context) -> Any:
     run(ctx, "one")
     return ctx.event.data
+
+
+@function(
+    fn_id="one-at-a-time",
+    trigger=TriggerEvent(event="t/one"),
+    singleton=Singleton(mode="skip", key="event.data.key"),
+)
+def one_at_a_time(ctx: Context) -> Any:
+    ctx.step.sleep("nap", "10m")
+    return ctx.event.data
+
+
+@function(fn_id="newest-only", trigger=TriggerEvent(event="t/newest"), singleton=Singleton(mode="cancel"))
+def newest_only(ctx: Context) -> Any:
+    ctx.step.sleep("nap", "10m")
+    return ctx.event.data
+
+
+@function(fn_id="overlong", trigger=TriggerEvent(event="t/overlong"), timeouts=Timeouts(finish="10m"))
+def overlong(ctx: Context) -> None:
+    run(ctx, "one")
+    ctx.step.sleep("nap", "3h")
+
+
+@function(
+    fn_id="belated",
+    trigger=TriggerEvent(event="t/belated"),
+    throttle=Throttle(limit=1, period="3h"),
+    timeouts=Timeouts(start="2h", finish="90m"),
+)
+def belated(ctx: Context) -> None:
+    run(ctx, "one")
 
 
 @function(fn_id="paced", trigger=TriggerEvent(event="t/paced"), throttle=Throttle(limit=1, period="10m"))
@@ -580,6 +614,20 @@ def _rated(world: World) -> None:
     world.send("t/rated", {"n": 4})
 
 
+def _one_at_a_time(world: World) -> None:
+    world.send("t/one", {"key": "a", "n": 1})
+    world.send("t/one", {"key": "a", "n": 2})
+    world.advance("20m")
+    world.send("t/one", {"key": "a", "n": 3})
+    world.advance("20m")
+
+
+def _newest_only(world: World) -> None:
+    world.send("t/newest", {"n": 1})
+    world.send("t/newest", {"n": 2})
+    world.advance("20m")
+
+
 def _paced(period: str) -> Callable[[World], None]:
     def script(world: World) -> None:
         world.send([{"name": "t/paced", "data": {"n": n}} for n in range(3)])
@@ -593,6 +641,11 @@ def _paced(period: str) -> Callable[[World], None]:
 def _paced_and_cancelled(world: World) -> None:
     world.send([{"name": "t/paced", "data": {**USER, "n": n}} for n in range(2)])
     world.send("t/stop", {**USER, "n": 1})
+    world.advance("4h")
+
+
+def _belated(world: World) -> None:
+    world.send([{"name": "t/belated", "data": {"n": n}} for n in range(2)])
     world.advance("4h")
 
 
@@ -683,9 +736,13 @@ _ALL = (
     Scenario("same id", (three_steps,), _same_id),
     Scenario("idempotency", (keyed,), _same_key, ends=_BOTH),
     Scenario("rate limit", (rated,), _rated, ends=("Completed",) * 3),
+    Scenario("singleton", (one_at_a_time,), _one_at_a_time, ends=_BOTH),
+    Scenario("singleton, the newest", (newest_only,), _newest_only, ends=("Cancelled", "Completed")),
     Scenario("throttle near", (paced,), _paced("10m"), ends=("Completed",) * 3),
     Scenario("throttle far", (paced_far,), _paced("3h"), arm_ticks=True, ends=("Completed",) * 3),
     Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),
+    Scenario("timeout, finish", (overlong,), _send("t/overlong", then="30m"), ends=_CANCELLED),
+    Scenario("timeout, start", (belated,), _belated, arm_ticks=True, ends=("Cancelled", "Completed")),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),

@@ -21,7 +21,9 @@ from chalicelib.sdk import (
     Event,
     NonRetriableError,
     RateLimit,
+    Singleton,
     Throttle,
+    Timeouts,
     TriggerCron,
     TriggerEvent,
     function,
@@ -165,6 +167,30 @@ def in_line(aws: Deployed) -> None:
     aws.schedule("on_tick")
 
 
+@function(
+    fn_id="single",
+    trigger=TriggerEvent(event="demo/single"),
+    singleton=Singleton(mode="skip"),
+)
+def single(ctx: Context) -> None:
+    ctx.step.sleep("a while", "1h")
+
+
+@function(
+    fn_id="hurried",
+    trigger=TriggerEvent(event="demo/hurried"),
+    throttle=Throttle(limit=1, period="5h"),
+    timeouts=Timeouts(start="1h", finish="2h"),
+)
+def hurried(ctx: Context) -> None:
+    ctx.step.sleep("a while", "3h")
+
+
+@function(fn_id="newest", trigger=TriggerEvent(event="demo/newest"), singleton=Singleton(mode="cancel"))
+def newest(ctx: Context) -> None:
+    ctx.step.sleep("a while", "1h")
+
+
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
     for _ in range(2):
@@ -175,9 +201,39 @@ def flow_control(aws: Deployed) -> None:
         aws.send("demo/paced")
         aws.drain()
     assert [run.status for run in aws.kit.runs("paced")] == ["Completed", "Queued"]
+    for name in ("demo/single", "demo/newest"):
+        for _ in range(2):
+            aws.send(name)
+            aws.drain()
+        aws.send("demo/hurried")
+        aws.drain()
+    aws.pass_time("1h")
+    assert [run.status for run in aws.kit.runs("single")] == ["Completed"]
+    assert [run.status for run in aws.kit.runs("newest")] == ["Cancelled", "Completed"]
+    aws.pass_time("1h")
+    assert [run.status for run in aws.kit.runs("hurried")] == ["Cancelled", "Cancelled"]
+    aws.send("demo/single")
+    aws.drain()
+    assert aws.ask("DELETE", f"/v1/runs/{aws.kit.runs('single')[-1].run_id}")[0] == 200
 
 
-ALL = [child, everything, waiter, looker, failing, refusing, nightly, signalled, signaller, rated, paced, limited]
+ALL = [
+    child,
+    everything,
+    waiter,
+    looker,
+    failing,
+    refusing,
+    nightly,
+    signalled,
+    signaller,
+    rated,
+    paced,
+    single,
+    newest,
+    hurried,
+    limited,
+]
 
 
 def a_full_life(aws: Deployed) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.messages import TurnMessage, work_messages
 from chalicelib.sdk import Cancel, Context, InvalidFunction, Throttle, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
+from tests.scenarios.insides import items
 
 
 @function(
@@ -101,6 +103,25 @@ def test_a_waiting_run_is_not_taken_for_a_forgotten_one() -> None:
 
         assert "RunsPoked" not in kit.counts
         assert kit.runs()[2].status == "Queued"
+
+
+def test_whatever_message_comes_early_does_not_begin_it() -> None:
+    with start_stepwell([rare]) as kit:
+        for n in range(3):
+            kit.send("rarely", {"n": n})
+        waiting = kit.runs()[2]
+        [first] = [timer for timer in items(kit, "timers") if "message" in timer]
+        kit.advance("3h")
+
+        # A poke knows of no time. A clock that is ahead takes the timer out too soon, and its message comes twice.
+        for message in (TurnMessage(run_id=waiting.run_id), *[work_messages.validate_json(first["message"])] * 2):
+            kit.platform.services.queues.send_work(message)
+            kit.drain()
+        assert kit.run(waiting.run_id).history == ["run.created", "run.throttled"]
+        kit.advance("21h2s")
+
+        assert kit.run(waiting.run_id).output == 2
+        assert begun(kit) == [0, 0, pytest.approx(86_400, abs=1.5)]
 
 
 def test_what_cannot_be_is_refused_where_it_is_written() -> None:

@@ -100,7 +100,7 @@ def test_every_part_that_is_set_is_told_until_it_is_kept() -> None:
         "timeouts": {"start": "1h"},
     }
     told = warnings(flow(**everything))
-    kept = {"concurrency", "idempotency", "priority", "rateLimit", "throttle"}
+    kept = {"concurrency", "idempotency", "priority", "rateLimit", "singleton", "throttle", "timeouts"}
     assert set(everything) == set(NAMES) - {"batchEvents"}
     assert {text.split()[0] for text in told if "not enforced" in text} == set(everything) - kept
     assert "rateLimit has no effect: idempotency takes its place" in told
