@@ -36,10 +36,13 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
         times: EventTimes | None = None,
         *,
         gated: bool = False,
+        rest: Sequence[Event] = (),
     ) -> RunHead:
         expires_at = self._stamp()
         # The event first: a run that has a head has its event.
         body = {**self._payloads.fields("event", items.dump(event)), "expires_at": expires_at}
+        if rest:
+            body |= self._payloads.fields("rest", items.dump_all(rest))
         if times is not None:
             body["times"] = items.dump(times)
         try:
@@ -73,17 +76,22 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
 
     def load(self, run_id: str) -> Run | None:
         head: RunHead | None = None
-        event: Event | None = None
+        events: tuple[Event, ...] = ()
         steps = {}
         for item in self._dynamo.query(self._table, "pk = :pk", {"pk": run_id}):
             if item["sk"] == keys.HEAD:
                 head = self._read(item)
             elif item["sk"] == keys.EVENT:
-                event = Event.model_validate_json(self._payloads.read(item, "event") or "")
+                events = self._events_in(item)
             else:
                 step = items.read_step(item, self._payloads)
                 steps[step.id] = step
-        return None if head is None or event is None else Run(head, event, steps)
+        return None if head is None or not events else Run(head, events[0], steps, events[1:])
+
+    def _events_in(self, item: Item) -> tuple[Event, ...]:
+        first = Event.model_validate_json(self._payloads.read(item, "event") or "")
+        rest = self._payloads.read(item, "rest")
+        return (first, *(() if rest is None else items.read_events(rest)))
 
     def head(self, run_id: str) -> RunHead | None:
         item = self._dynamo.get(self._table, run_id, keys.HEAD)
@@ -98,6 +106,10 @@ class DynamoRuns(DynamoSteps, DynamoRunLists):
         item = self._dynamo.get(self._table, run_id, keys.EVENT)
         text = None if item is None else self._payloads.read(item, "event")
         return None if text is None else Event.model_validate_json(text)
+
+    def trigger_events(self, run_id: str) -> tuple[Event, ...]:
+        item = self._dynamo.get(self._table, run_id, keys.EVENT)
+        return () if item is None else self._events_in(item)
 
     def _update(self, run_id: str, update: str, condition: str, **values: object) -> Item:
         write = Write(self._table, (run_id, keys.HEAD), update=update, condition=condition, values=dict(values))

@@ -125,10 +125,19 @@ class Flow(Config):
 
     @model_validator(mode="after")
     def _combined(self) -> Self:
-        if self.batch_events is not None:
-            for name in ("debounce", "singleton"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"batchEvents cannot be combined with {name}")
+        if self.batch_events is None:
+            return self
+        # They are of one event's key or order; a batch has many.
+        against = {
+            "debounce": self.debounce,
+            "singleton": self.singleton,
+            "rateLimit": self.rate_limit,
+            "idempotency": self.idempotency,
+            "priority": None if self.priority is None else self.priority.run,
+        }
+        for name, part in against.items():
+            if part is not None:
+                raise ValueError(f"batchEvents cannot be combined with {name}")
         return self
 
     @property
@@ -140,7 +149,15 @@ class Flow(Config):
 NAMES = tuple(field.alias or name for name, field in Flow.model_fields.items())
 """The names on the wire, as fields of a function."""
 # Each leaves when the engine keeps it.
-_NOT_ENFORCED = frozenset(NAMES) - {"concurrency", "idempotency", "priority", "rateLimit", "throttle"}
+_NOT_ENFORCED = frozenset(NAMES) - {
+    "batchEvents",
+    "concurrency",
+    "debounce",
+    "idempotency",
+    "priority",
+    "rateLimit",
+    "throttle",
+}
 
 
 def warnings(flow: Flow | None) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ class Mechanism(StrEnum):
     IDEMPOTENCY = "idempotency"
     RATE_LIMIT = "rate-limit"
     THROTTLE = "throttle"
+    DEBOUNCE = "debounce"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True)

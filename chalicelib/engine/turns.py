@@ -3,6 +3,8 @@ invocation, until the run waits, ends, or the invocation's time runs short (law 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chalicelib.core import limits
 from chalicelib.core.calls import CallRequest, ErrorInfo, Operations, Raised, Reply, Returned
 from chalicelib.core.errors import Deferred, LeaseLost
@@ -175,6 +177,7 @@ class _Turn:
             attempt=function_errors.current_attempt(self._run.steps),
             max_attempts=max_attempts,
             event=self._run.event,
+            rest=self._run.rest,
             steps=ended(self._run.steps),
             plan_only=plan_only,
             stack=places.stack(self._s, self._run, config),
@@ -271,7 +274,7 @@ class _Turn:
                 self._run = self._load()
             return False
         if not head.settled:
-            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+            settle.settle_run(self._s, replace(self._run, head=head))
         return True
 
     def _end(
@@ -295,7 +298,7 @@ class _Turn:
         if head is not None and head.ending != ending:
             self._s.metrics.count(Metric.LATE_RESULTS)
         if head is not None and not head.settled:
-            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+            settle.settle_run(self._s, replace(self._run, head=head))
 
     def _look_back(self) -> bool:
         """Whether a wait that looked back has ended, is due meanwhile, or has to look back further."""

@@ -15,7 +15,7 @@ from chalicelib.core.durations import format_duration, format_lookback, parse_du
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.sdk.concurrency import Concurrency, Priority
-from chalicelib.sdk.flow import RateLimit, Throttle, flow
+from chalicelib.sdk.flow import Batch, Debounce, RateLimit, Throttle, flow, in_python
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ def function(
     fn_id: str,
     trigger: Trigger | Sequence[Trigger],
     name: str | None = None,
+    batch_events: Batch | None = None,
     cancel: Cancel | Sequence[Cancel] | None = None,
     concurrency: int | Sequence[Concurrency] | None = None,
+    debounce: Debounce | None = None,
     idempotency: str | None = None,
     priority: Priority | None = None,
     rate_limit: RateLimit | None = None,
@@ -83,8 +85,9 @@ def function(
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
     "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
     says which of those that wait come first. `idempotency` (an expression on `event`) and `rate_limit` say how many
-    runs start, `throttle` says when: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with the event
-    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    runs start, `throttle` says when; `debounce` and `batch_events` make one run of several events: docs/FLOW.md.
+    `on_failure(ctx)` is called when a run has failed, with the event `inngest/function.failed`. Raises
+    InvalidFunction, naming function and field.
     """
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
@@ -103,7 +106,9 @@ def function(
             wait_lookback=_lookback(wait_lookback, what),
             flow=flow(
                 what,
+                batch_events=batch_events,
                 concurrency=concurrency,
+                debounce=debounce,
                 idempotency=idempotency,
                 priority=priority,
                 rate_limit=rate_limit,
@@ -203,8 +208,10 @@ def _check_id(fn_id: object, what: str) -> None:
 
 
 def _explain(problem: Any) -> str:
-    field = str(problem["loc"][0]) if problem["loc"] else "configuration"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = in_python(str(problem["msg"]).removeprefix("Value error, "))
+    if not problem["loc"]:
+        return message  # Of what does not go together.
+    field = str(problem["loc"][0])
     return f"{_FIELDS.get(field, field)}: {message[0].lower()}{message[1:]} (got {str(problem['input'])[:80]!r})"
 
 

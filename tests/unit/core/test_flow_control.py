@@ -34,6 +34,9 @@ def flow(**fields: Any) -> Flow:
         {"idempotency": "event.data.id"},
         {"timeouts": {"start": "1s", "finish": "366d"}},
         {"debounce": {"period": "5s"}, "singleton": {"mode": "skip"}},
+        {"debounce": {"period": "5s"}, "throttle": THROTTLE, "idempotency": "event.data.id"},
+        {"batchEvents": {"maxSize": 2}, "concurrency": [{"limit": 1}], "throttle": THROTTLE},
+        {"batchEvents": {"maxSize": 2}, "priority": {}},
     ],
 )
 def test_what_may_be_said(fields: dict[str, Any]) -> None:
@@ -74,6 +77,13 @@ def test_what_may_be_said(fields: dict[str, Any]) -> None:
             "batchEvents cannot be combined with debounce",
         ),
         ({"batchEvents": {"maxSize": 2}, "singleton": {"mode": "skip"}}, (), "cannot be combined with singleton"),
+        (
+            {"batchEvents": {"maxSize": 2}, "rateLimit": {"limit": 1, "period": "1h"}},
+            (),
+            "batchEvents cannot be combined with rateLimit",
+        ),
+        ({"batchEvents": {"maxSize": 2}, "idempotency": "event.data.id"}, (), "cannot be combined with idempotency"),
+        ({"batchEvents": {"maxSize": 2}, "priority": {"run": "1"}}, (), "cannot be combined with priority"),
     ],
 )
 def test_what_may_not(fields: dict[str, Any], where: tuple[Any, ...], told: str) -> None:
@@ -100,8 +110,8 @@ def test_every_part_that_is_set_is_told_until_it_is_kept() -> None:
         "timeouts": {"start": "1h"},
     }
     told = warnings(flow(**everything))
-    kept = {"concurrency", "idempotency", "priority", "rateLimit", "throttle"}
+    kept = {"concurrency", "debounce", "idempotency", "priority", "rateLimit", "throttle"}
     assert set(everything) == set(NAMES) - {"batchEvents"}
     assert {text.split()[0] for text in told if "not enforced" in text} == set(everything) - kept
     assert "rateLimit has no effect: idempotency takes its place" in told
-    assert warnings(flow(batchEvents={"maxSize": 2})) == ("batchEvents is kept, but not enforced yet",)
+    assert warnings(flow(batchEvents={"maxSize": 2})) == ()
