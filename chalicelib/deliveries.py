@@ -13,6 +13,7 @@ from chalicelib.core.errors import Deferred, InfrastructureError, StepwellError,
 from chalicelib.core.letters import Note, reason_of
 from chalicelib.core.messages import (
     CancellationMessage,
+    JoinDueMessage,
     LookBackMessage,
     MatchPageMessage,
     TurnMessage,
@@ -23,6 +24,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.engine import (
     bridge,
     cancellations,
+    joining,
     match_pages,
     planned_steps,
     process_event,
@@ -100,6 +102,10 @@ def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
     if delivery.receives == 1:
         age_ms = platform.clock.now_ms() - max(delivery.sent_at_ms, message.due_ms or 0)
         platform.metrics.observe(Metric.WORK_AGE, max(0, age_ms))
+    if isinstance(message, JoinDueMessage):
+        # No user code runs for it.
+        joining.come_due(platform.services, message)
+        return
     if delivery.is_last(platform.services.settings):
         # No user code any more: whatever kills the process would keep the message from being told of.
         raise GivenUp(stalling.stall(platform.services, message, delivery))

@@ -125,6 +125,7 @@ def build(
         timers=furnished.timers,
         cancellations=furnished.cancellations,
         cells=furnished.cells,
+        joins=furnished.joins,
         queues=furnished.queues,
         catalog=catalog,
         driver=Dispatcher(catalog, in_process, app_drivers(config, furnished, clock, keyring)),

@@ -16,22 +16,14 @@ class DynamoCells:
         self._table = table
 
     def get(self, key: CellKey) -> Cell | None:
-        return _read(self._dynamo.get(self._table, *keys.cell(key)))
+        return read_cell(self._dynamo.get(self._table, *keys.cell(key)))
 
     def put(self, key: CellKey, text: str, *, seen: Cell | None, expires_at_s: int) -> Cell | None:
-        version = 1 if seen is None else seen.version + 1
-        write = Write(
-            self._table,
-            keys.cell(key),
-            item={"cell": text, "ver": version, "expires_at": expires_at_s},
-            condition="attribute_not_exists(pk)" if seen is None else _SEEN,
-            values={} if seen is None else _seen(seen),
-        )
         try:
-            self._dynamo.put(write)
+            self._dynamo.put(cell_write(self._table, key, text, seen, expires_at_s))
         except ConditionFailed as lost:
-            return _read(lost.item)
-        return Cell(text, version)
+            return read_cell(lost.item)
+        return Cell(text, _following(seen))
 
     def remove(self, key: CellKey, seen: Cell) -> bool:
         try:
@@ -49,5 +41,21 @@ def _seen(cell: Cell) -> Item:
     return {"seen": cell.version, "was": cell.text}
 
 
-def _read(item: Item | None) -> Cell | None:
+def _following(seen: Cell | None) -> int:
+    return 1 if seen is None else seen.version + 1
+
+
+def cell_write(table: str, key: CellKey, text: str, seen: Cell | None, expires_at_s: int) -> Write:
+    """Write the cell if it is still the one seen (None: if there is none)."""
+    return Write(
+        table,
+        keys.cell(key),
+        item={"cell": text, "ver": _following(seen), "expires_at": expires_at_s},
+        condition="attribute_not_exists(pk)" if seen is None else _SEEN,
+        values={} if seen is None else _seen(seen),
+    )
+
+
+def read_cell(item: Item | None) -> Cell | None:
+    """The cell in its item; None where there is none."""
     return None if item is None else Cell(str(item["cell"]), int(item["ver"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Write
@@ -75,6 +75,11 @@ class DynamoEvents:
     def get(self, internal_id: str) -> EventRecord | None:
         item = self._dynamo.get(self._table, keys.event_partition(internal_id), internal_id)
         return None if item is None or "ref" in item else self._read(item)
+
+    def get_many(self, internal_ids: Sequence[str]) -> list[EventRecord]:
+        found = self._dynamo.get_many(self._table, [(keys.event_partition(each), each) for each in internal_ids])
+        items = {item["sk"]: item for item in found if "ref" not in item}
+        return [self._read(items[each]) for each in internal_ids if each in items]
 
     def effects(
         self, internal_id: str, kind: EffectKind, *, limit: int, after: str = ""

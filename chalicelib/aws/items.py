@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from chalicelib.aws import keys
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.cancellations import Standing
+from chalicelib.core.events import Event
 from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed, RunStatus
 from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus
 
@@ -17,6 +21,19 @@ def dump(model: Any, **options: Any) -> str:
     """Compact JSON without what is default: items are paid for by the kilobyte."""
     text: str = model.model_dump_json(exclude_defaults=True, **options)
     return text
+
+
+def dump_all(events: Sequence[Event]) -> str:
+    """Events as one JSON array."""
+    return f"[{','.join(dump(event) for event in events)}]"
+
+
+def read_events(text: str) -> tuple[Event, ...]:
+    """What `dump_all` gave."""
+    return _events.validate_json(text)
+
+
+_events: TypeAdapter[tuple[Event, ...]] = TypeAdapter(tuple[Event, ...])
 
 
 def head_item(seed: RunSeed, expires_at_s: int, *, gated: bool = False) -> Item:

@@ -98,6 +98,12 @@ def event_times(internal_id: str) -> str:
     return f"times#{internal_id}"
 
 
+def joined(internal_id: str, fn_id: str) -> tuple[str, str]:
+    # An id may be longer than a range key.
+    of = hashlib.sha256(fn_id.encode()).hexdigest()[:32]
+    return event_partition(internal_id), f"{internal_id}#joined#{of}"
+
+
 def claim(fn_id: str, user_id: str) -> str:
     return "id#" + hashlib.sha256(f"{fn_id}\x00{user_id}".encode()).hexdigest()
 
@@ -149,6 +155,13 @@ def cell(key: CellKey) -> tuple[str, str]:
 
 
 CELL_ROW: Final = "cell"
+
+
+def closed(run_id: str) -> tuple[str, str]:
+    return f"closed#{run_id}", CLOSED_ROW
+
+
+CLOSED_ROW: Final = "closed"
 
 
 # functions

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.aws.dynamo import translate
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.errors import InfrastructureError
-from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.messages import AnyEventMessage, AnyWorkMessage, TurnMessage
 from chalicelib.engine.ports import QueueDepth, QueueName
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class SqsQueues:
                 first = answer["Failed"][0]
                 raise InfrastructureError(f"SQS refused {len(answer['Failed'])} messages: {first.get('Code')}")
 
-    def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None:
+    def send_work(self, message: AnyWorkMessage, *, delay_s: int = 0) -> None:
         self._send(self._work_url, [message.model_dump_json()], delay_s)
 
     def send_turns(self, messages: Sequence[TurnMessage]) -> None:

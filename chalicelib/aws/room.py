@@ -15,6 +15,7 @@ from chalicelib.aws.cells import DynamoCells
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
 from chalicelib.aws.events import DynamoEvents
+from chalicelib.aws.joins import DynamoJoins
 from chalicelib.aws.lines import DynamoLines
 from chalicelib.aws.looking import DynamoLooking
 from chalicelib.aws.pauses import DynamoPauses
@@ -67,6 +68,7 @@ class Room:
     apps: DynamoApps
     cancellations: DynamoCancellations
     cells: DynamoCells
+    joins: DynamoJoins
     queues: SqsQueues
     payloads: Payloads
     keys: SsmKeys
@@ -126,6 +128,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         apps=DynamoApps(dynamo, names.functions),
         cancellations=DynamoCancellations(dynamo, names.runs, stamp),
         cells=DynamoCells(dynamo, names.limits),
+        joins=DynamoJoins(dynamo, limits_table=names.limits, events_table=names.events, stamp=stamp),
         queues=SqsQueues(
             sqs,
             payloads,

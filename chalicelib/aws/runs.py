@@ -32,11 +32,14 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
         times: EventTimes | None = None,
         *,
         gated: bool = False,
+        rest: Sequence[Event] = (),
     ) -> RunHead:
         # A throttle may let it begin long after records of now are gone.
         expires_at = self._stamp() + max(0, seed.due_ms - seed.created_at_ms) // 1000
         # The event first: a run that has a head has its event.
         body = {**self._payloads.fields("event", items.dump(event)), "expires_at": expires_at}
+        if rest:
+            body |= self._payloads.fields("rest", items.dump_all(rest))
         if times is not None:
             body["times"] = items.dump(times)
         try:
@@ -70,17 +73,22 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
 
     def load(self, run_id: str) -> Run | None:
         head: RunHead | None = None
-        event: Event | None = None
+        events: tuple[Event, ...] = ()
         steps = {}
         for item in self._dynamo.query(self._table, "pk = :pk", {"pk": run_id}):
             if item["sk"] == keys.HEAD:
                 head = self._read(item)
             elif item["sk"] == keys.EVENT:
-                event = Event.model_validate_json(self._payloads.read(item, "event") or "")
+                events = self._events_in(item)
             else:
                 step = items.read_step(item, self._payloads)
                 steps[step.id] = step
-        return None if head is None or event is None else Run(head, event, steps)
+        return None if head is None or not events else Run(head, events[0], steps, events[1:])
+
+    def _events_in(self, item: Item) -> tuple[Event, ...]:
+        first = Event.model_validate_json(self._payloads.read(item, "event") or "")
+        rest = self._payloads.read(item, "rest")
+        return (first, *(() if rest is None else items.read_events(rest)))
 
     def head(self, run_id: str) -> RunHead | None:
         item = self._dynamo.get(self._table, run_id, keys.HEAD)
@@ -95,6 +103,10 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
         item = self._dynamo.get(self._table, run_id, keys.EVENT)
         text = None if item is None else self._payloads.read(item, "event")
         return None if text is None else Event.model_validate_json(text)
+
+    def trigger_events(self, run_id: str) -> tuple[Event, ...]:
+        item = self._dynamo.get(self._table, run_id, keys.EVENT)
+        return () if item is None else self._events_in(item)
 
     def end(self, run_id: str, ending: Ending, *, owner: Owner | None, unbegun: bool = False) -> RunHead | None:
         write = self._ending_write(run_id, ending, owner)

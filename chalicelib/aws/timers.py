@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import Dynamo, Write
 from chalicelib.core import limits
-from chalicelib.core.messages import PlannedStepMessage, TurnMessage, work_messages
+from chalicelib.core.messages import AnyWorkMessage, JoinDueMessage, PlannedStepMessage, work_messages
 from chalicelib.core.steps import TimerKey
 from chalicelib.core.timeouts import timer_name
 from chalicelib.engine.ports import Timer
@@ -24,14 +24,8 @@ class DynamoTimers:
         self._dynamo = dynamo
         self._table = table
 
-    def put(self, due_ms: int, message: TurnMessage | PlannedStepMessage) -> TimerKey:
-        # Each step's timer is its own, also when two steps are due in the same millisecond: one of them may end first.
-        name = message.run_id if message.step_id is None else f"{message.run_id}#{message.step_id}"
-        if isinstance(message, PlannedStepMessage):
-            name += f"#{message.attempt}"
-        elif message.timeout is not None:
-            name = timer_name(message.run_id, message.timeout)
-        key = TimerKey(due_ms=due_ms, name=name)
+    def put(self, due_ms: int, message: AnyWorkMessage) -> TimerKey:
+        key = TimerKey(due_ms=due_ms, name=_name(message))
         self._dynamo.put(
             Write(
                 self._table,
@@ -64,3 +58,13 @@ class DynamoTimers:
 
     def set_mark(self, name: str, value: str) -> None:
         self._dynamo.put(Write(self._table, (keys.MARKS, name), item={"mark": value}))
+
+
+def _name(message: AnyWorkMessage) -> str:
+    if isinstance(message, JoinDueMessage):
+        return f"{message.run_id}#{message.kind}"
+    # Each step's timer is its own, also when two steps are due in the same millisecond: one of them may end first.
+    name = message.run_id if message.step_id is None else f"{message.run_id}#{message.step_id}"
+    if isinstance(message, PlannedStepMessage):
+        return f"{name}#{message.attempt}"
+    return name if message.timeout is None else timer_name(message.run_id, message.timeout)

@@ -56,7 +56,7 @@ class CallRequest:
     What apps on an SDK are told besides: `stack`, the ids of the ended steps in the order in which they ended;
     `has_planned`, whether steps of the run were planned, so that the next single one must be, too; `queue_item_id`,
     which names this delivery's lease (core.runs.Owner), so that a checkpoint can be held against it; `deadline_ms`,
-    when the invocation ends that makes the call.
+    when the invocation ends that makes the call. `rest`: the other events of a batch.
     """
 
     run_id: str
@@ -71,6 +71,7 @@ class CallRequest:
     has_planned: bool = False
     queue_item_id: str = ""
     deadline_ms: int | None = None
+    rest: tuple[Event, ...] = ()
 
 
 class Opcode(StrEnum):

@@ -125,10 +125,22 @@ class Flow(Config):
 
     @model_validator(mode="after")
     def _combined(self) -> Self:
-        if self.batch_events is not None:
-            for name in ("debounce", "singleton"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"batchEvents cannot be combined with {name}")
+        if self.debounce is not None and self.singleton is not None and self.singleton.mode == "skip":
+            # What joined would be lost when its run is to begin while another is there.
+            raise ValueError("debounce cannot be combined with singleton of mode skip; of mode cancel it can")
+        if self.batch_events is None:
+            return self
+        # They are of one event's key or order; a batch has many.
+        against = {
+            "debounce": self.debounce,
+            "singleton": self.singleton,
+            "rateLimit": self.rate_limit,
+            "idempotency": self.idempotency,
+            "priority": None if self.priority is None else self.priority.run,
+        }
+        for name, part in against.items():
+            if part is not None:
+                raise ValueError(f"batchEvents cannot be combined with {name}")
         return self
 
     @property
@@ -139,23 +151,13 @@ class Flow(Config):
 
 NAMES = tuple(field.alias or name for name, field in Flow.model_fields.items())
 """The names on the wire, as fields of a function."""
-# Each leaves when the engine keeps it.
-_NOT_ENFORCED = frozenset(NAMES) - {
-    "concurrency",
-    "idempotency",
-    "priority",
-    "rateLimit",
-    "singleton",
-    "throttle",
-    "timeouts",
-}
 
 
 def warnings(flow: Flow | None) -> tuple[str, ...]:
     """What is configured and does not hold."""
     if flow is None:
         return ()
-    found = [f"{name} is kept, but not enforced yet" for name in flow.in_use if name in _NOT_ENFORCED]
+    found = []
     if flow.idempotency is not None and flow.rate_limit is not None:
         found.append("rateLimit has no effect: idempotency takes its place")
     if flow.priority is not None and not flow.concurrency:

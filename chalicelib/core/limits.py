@@ -43,6 +43,8 @@ MAX_URL_CHARS: Final = 2_048
 # Of concurrency, throttle and rateLimit; and how many events a batch may have.
 MAX_FLOW_LIMIT: Final = 1_000_000
 MAX_BATCH: Final = 100
+# The events of a batch together, as JSON: half of what a Lambda function with little memory can hold several times.
+MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
 # Of a request that is made for a step.
 MAX_GATEWAY_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_GATEWAY_REDIRECTS: Final = 5

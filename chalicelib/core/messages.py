@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from chalicelib.core.cancellations import Cancellation, Place
 from chalicelib.core.concurrency import Woken
 from chalicelib.core.events import Event
+from chalicelib.core.joining import JoinKind
 from chalicelib.core.runs import Invoker
 from chalicelib.core.timeouts import Timeout
 
@@ -87,9 +88,22 @@ class PlannedStepMessage(_Message):
     woken: Woken | None = None
 
 
+class JoinDueMessage(_Message):
+    """The generation of a debounce or a batch that becomes this run may be due, or is closed. Not before `due_ms`, if
+    that is set. `digest` is that of the key's value."""
+
+    kind: Literal["join_due"] = "join_due"
+    run_id: str
+    fn_id: str
+    join: JoinKind
+    digest: str
+    due_ms: int | None = None
+
+
 AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage
 EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
-WorkMessage = Annotated[TurnMessage | PlannedStepMessage, Field(discriminator="kind")]
+AnyWorkMessage = TurnMessage | PlannedStepMessage | JoinDueMessage
+WorkMessage = Annotated[AnyWorkMessage, Field(discriminator="kind")]
 
 event_queue_messages: TypeAdapter[AnyEventMessage] = TypeAdapter(EventQueueMessage)
-work_messages: TypeAdapter[TurnMessage | PlannedStepMessage] = TypeAdapter(WorkMessage)
+work_messages: TypeAdapter[AnyWorkMessage] = TypeAdapter(WorkMessage)

@@ -7,13 +7,15 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.core.events import Event
+from chalicelib.core.joining import Join
 from chalicelib.core.runs import Hold, Invoker
 
 
 class Start(BaseModel):
     """A run that the event starts, or why it does not: `duplicate_of` names the run of the same event id, `skipped`
-    says what flow control has against it. `not_before_ms` is the time that a throttle gave it; `hold` what it
-    holds as a singleton; `notes` are about keys that could not be evaluated."""
+    says what flow control has against it, `join` what the event joins instead of starting a run of its own.
+    `not_before_ms` is the time that a throttle gave it; `hold` what it holds as a singleton; `notes` are about keys
+    that could not be evaluated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,10 +27,12 @@ class Start(BaseModel):
     not_before_ms: int | None = None
     hold: Hold | None = None
     notes: tuple[str, ...] = ()
+    join: Join | None = None
 
     @property
     def is_live(self) -> bool:
-        return self.duplicate_of is None and self.problem is None and self.skipped is None
+        """Whether the event starts a run of its own."""
+        return self.join is None and self.duplicate_of is None and self.problem is None and self.skipped is None
 
     def why_not(self, user_id: str | None) -> str:
         """The reason why nothing was started. `user_id`: the event's own id."""

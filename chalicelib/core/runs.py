@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import to_iso
-from chalicelib.core.events import Event
+from chalicelib.core.events import LIFECYCLE, Event
+from chalicelib.core.joining import Gathered, JoinKind
 from chalicelib.core.steps import FUNCTION_ENTRY, Cause, PauseKey, StepRecord
 
 
@@ -106,6 +107,15 @@ class RunSeed(BaseModel):
         """When it is cancelled unless it has begun."""
         return None if self.start_within_ms is None else self.created_at_ms + self.start_within_ms
 
+    # Of a run that a debounce or a batch became.
+    gathered: Gathered | None = None
+
+    @property
+    def is_of_ends(self) -> bool:
+        """Whether an event that tells the end of a run is among those that started it."""
+        of_many = self.gathered is not None and self.gathered.tells_ends
+        return of_many or self.event_name in LIFECYCLE
+
     @property
     def due_ms(self) -> int:
         """When it should begin, or be cancelled since it did not."""
@@ -171,6 +181,8 @@ class RunHead(BaseModel):
         }
         if self.seed.not_before_ms is not None and self.status is RunStatus.QUEUED:
             body["not_before"] = to_iso(self.seed.not_before_ms)
+        if self.seed.gathered is not None and self.seed.gathered.kind is JoinKind.BATCH:
+            body["batch_id"] = self.run_id
         if self.seed.cron is not None:
             body["cron"] = self.seed.cron
         if self.ending is not None:
@@ -183,11 +195,25 @@ class RunHead(BaseModel):
 
 @dataclass
 class Run:
-    """A run with everything in its partition, as one turn sees it; the turn keeps it up to date."""
+    """A run with everything in its partition, as one turn sees it; the turn keeps it up to date. `rest`: the other
+    events of a batch."""
 
     head: RunHead
     event: Event
     steps: dict[str, StepRecord]
+    rest: tuple[Event, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What started it, in the order of joining."""
+        return (self.event, *self.rest)
+
+    def wire(self) -> dict[str, Any]:
+        """What the API shows of one run."""
+        body = self.head.wire()
+        if self.rest:
+            body["event_ids"] = [event.internal_id for event in self.events]
+        return body
 
 
 class LeaseResult(StrEnum):

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.core.clock import to_iso
 from chalicelib.core.durations import format_lookback
+from chalicelib.core.joining import Gathered, JoinKind
 from chalicelib.core.runs import Run
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus, in_order
 
@@ -24,6 +25,8 @@ def timeline(run: Run) -> list[dict[str, Any]]:
     ]
     body: dict[str, Any]
     entries += [(head.seed.created_at_ms, {"type": "warning", "message": text}) for text in head.seed.warnings]
+    if head.seed.gathered is not None:
+        entries.append((head.seed.created_at_ms, _gathered(run, head.seed.gathered)))
     if head.seed.not_before_ms is not None:
         body = {"type": "run.throttled", "until": to_iso(head.seed.not_before_ms)}
         entries.append((head.seed.created_at_ms, body))
@@ -48,6 +51,13 @@ def timeline(run: Run) -> list[dict[str, Any]]:
             entries.append((head.ending.ended_at_ms, {"type": "warning", "message": text}))
     entries.sort(key=lambda entry: entry[0])
     return [{"at": to_iso(at), **body} for at, body in entries]
+
+
+def _gathered(run: Run, gathered: Gathered) -> dict[str, Any]:
+    body = {"count": gathered.count, "since": to_iso(gathered.first_ms)}
+    if gathered.kind is JoinKind.DEBOUNCE:
+        return {"type": "run.debounced", **body}
+    return {"type": "run.batched", **body, "events": [{"id": e.internal_id, "name": e.name} for e in run.events]}
 
 
 def _is_late(step: StepRecord, ended_at_ms: int) -> bool:

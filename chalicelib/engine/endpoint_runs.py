@@ -10,7 +10,7 @@ a checkpoint is accepted only if all that it tells is recorded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.core import ids, limits
@@ -235,4 +235,4 @@ class _Told:
         )
         head = self._s.runs.end(self._run.head.run_id, ending, owner=self._owner)
         if head is not None and not head.settled:
-            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+            settle.settle_run(self._s, replace(self._run, head=head))

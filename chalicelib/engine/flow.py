@@ -11,6 +11,8 @@ from chalicelib.core.events import Event
 from chalicelib.core.flow_control import Flow
 from chalicelib.core.flow_keys import FlowKey, key_of
 from chalicelib.core.functions import FunctionConfig
+from chalicelib.core.joining import Join, JoinKind
+from chalicelib.core.matching import trigger_matches
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.rate_limits import Rate, Starts
 from chalicelib.core.records import Start
@@ -33,6 +35,14 @@ def admit(s: Services, config: FunctionConfig | None, event: Event, planned: Sta
     return _Admission(s, config.flow, event).decide(planned)
 
 
+def pace(s: Services, event: Event, planned: Start) -> Start:
+    """The start of a run that a debounce or a batch became: the time that a throttle gives it, and what it holds."""
+    config = s.catalog.get(planned.fn_id)
+    if config is None or config.flow is None:
+        return planned
+    return _Admission(s, config.flow, event).begin(planned)
+
+
 class _Admission:
     """One start. What is decided first is kept, though what comes later may be against it."""
 
@@ -45,9 +55,16 @@ class _Admission:
 
     def decide(self, planned: Start) -> Start:
         skipped = self._idempotency(planned) or self._rate_limit(planned)
-        hold = None
-        if skipped is None:
-            hold, skipped = self._singleton(planned)
+        if skipped is not None:
+            return planned.model_copy(update={"skipped": skipped, "notes": tuple(self._notes)})
+        join = self._debounce() or self._batch()
+        if join is not None:
+            return planned.model_copy(update={"join": join, "notes": tuple(self._notes)})
+        return self.begin(planned)
+
+    def begin(self, planned: Start) -> Start:
+        """What holds for a run that is to be there, of one event or of several."""
+        hold, skipped = self._singleton(planned)
         # Last: a start that is skipped takes no time from the others.
         not_before_ms = None if skipped is not None else self._throttle(planned)
         changes = {"skipped": skipped, "not_before_ms": not_before_ms, "hold": hold, "notes": tuple(self._notes)}
@@ -80,6 +97,9 @@ class _Admission:
         claim = cells.decide(self._s, cell, rule, expects_none=True)
         if claim.run_id == planned.run_id:
             return None
+        if self._flow.debounce is not None:
+            # The one before it has joined a debounce, and may have been overtaken.
+            return f"an event with the idempotency key {key.text} came before within 24 hours"
         return f"the idempotency key {key.text} already started run {claim.run_id} within 24 hours"
 
     def _rate_limit(self, planned: Start) -> str | None:
@@ -120,6 +140,37 @@ class _Admission:
             return hold, None
         of_key = "" if singleton.key is None else f" of the key {key.text}"
         return None, f"run {holder.run_id}{of_key} has not ended: the function is a singleton"
+
+    def _debounce(self) -> Join | None:
+        debounce = self._flow.debounce
+        if debounce is None:
+            return None
+        key = self._key(debounce.key, "debounce.key")
+        return Join(
+            kind=JoinKind.DEBOUNCE,
+            digest=key.digest,
+            key=None if debounce.key is None else key.text,
+            period_ms=parse_duration(debounce.period),
+            longest_ms=None if debounce.timeout is None else parse_duration(debounce.timeout),
+        )
+
+    def _batch(self) -> Join | None:
+        batch = self._flow.batch_events
+        if batch is None:
+            return None
+        fits, problem = trigger_matches(batch.if_exp, self._payload)
+        if problem is not None:
+            self._notes.append(f"batchEvents.if could not be evaluated: {problem}; the event starts a run of its own")
+        if not fits:
+            return None
+        key = self._key(batch.key, "batchEvents.key")
+        return Join(
+            kind=JoinKind.BATCH,
+            digest=key.digest,
+            key=None if batch.key is None else key.text,
+            period_ms=parse_duration(batch.timeout),
+            max_size=batch.max_size,
+        )
 
     def _throttle(self, planned: Start) -> int | None:
         """When the run may begin; None for at once."""

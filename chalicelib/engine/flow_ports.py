@@ -14,6 +14,8 @@ class Mechanism(StrEnum):
     RATE_LIMIT = "rate-limit"
     THROTTLE = "throttle"
     SINGLETON = "singleton"
+    DEBOUNCE = "debounce"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.errors import LeaseLost
@@ -109,7 +111,7 @@ class HeldRun:
                 self._run = self._load()
             return False
         if not head.settled:
-            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+            settle.settle_run(self._s, replace(self._run, head=head))
         return True
 
     def _end(
@@ -133,7 +135,7 @@ class HeldRun:
         if head is not None and head.ending != ending:
             self._s.metrics.count(Metric.LATE_RESULTS)
         if head is not None and not head.settled:
-            settle.settle_run(self._s, Run(head, self._run.event, self._run.steps))
+            settle.settle_run(self._s, replace(self._run, head=head))
 
     def _suspend(self) -> bool:
         """Give the lease back; False when there is news, which has then been read, and a place to go on."""

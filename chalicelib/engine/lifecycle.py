@@ -21,7 +21,7 @@ class NoExit:
 
 def names_for(head: RunHead) -> list[str]:
     """Which events tell this run's end. None for a run that such an event started: that would never stop."""
-    if head.ending is None or head.seed.event_name in names.LIFECYCLE:
+    if head.ending is None or head.seed.is_of_ends:
         return []
     if head.ending.status is RunStatus.FAILED:
         return [names.FINISHED, names.FAILED]
@@ -45,12 +45,12 @@ def build(run: Run, name: str) -> Event:
     """The event of a run that has ended."""
     ending = run.head.ending
     assert ending is not None
-    payload = run.event.payload()
+    payloads = [event.payload() for event in run.events]
     data: dict[str, Any] = {
         "function_id": run.head.seed.fn_id,
         "run_id": run.head.run_id,
-        "event": payload,
-        "events": [payload],
+        "event": payloads[0],
+        "events": payloads,
     }
     if ending.error is not None:
         data["error"] = ending.error.model_dump(exclude_none=True)

@@ -134,6 +134,7 @@ def _run_step(
                 attempt=step.failures,
                 max_attempts=max_attempts,
                 event=run.event,
+                rest=run.rest,
                 steps=ended(run.steps),
                 target=step.id,
                 stack=completion_order(run.steps),

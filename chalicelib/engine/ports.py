@@ -13,7 +13,7 @@ from typing import Protocol
 from chalicelib.core.calls import CallRequest, GatewayOptions, Reply
 from chalicelib.core.events import Event
 from chalicelib.core.gateway import GatewayAnswer, GatewayFault
-from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.messages import AnyEventMessage, AnyWorkMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import Effect, EffectKind, EventPage, EventRecord, EventTimes
 from chalicelib.core.runs import Owner
@@ -31,6 +31,10 @@ class Events(Protocol):
 
     def get(self, internal_id: str) -> EventRecord | None:
         """Consistent."""
+        ...
+
+    def get_many(self, internal_ids: Sequence[str]) -> list[EventRecord]:
+        """In the order given; the missing are left out. Consistent item by item."""
         ...
 
     def effects(
@@ -108,13 +112,13 @@ class Timer:
     """A far timer that has come near."""
 
     key: TimerKey
-    message: TurnMessage | PlannedStepMessage
+    message: AnyWorkMessage
 
 
 class Timers(Protocol):
     """The timers table, and the small marks that the scheduled functions keep."""
 
-    def put(self, due_ms: int, message: TurnMessage | PlannedStepMessage) -> TimerKey:
+    def put(self, due_ms: int, message: AnyWorkMessage) -> TimerKey:
         """Repeating it changes nothing."""
         ...
 
@@ -150,7 +154,7 @@ class Queues(Protocol):
 
     def send_events(self, messages: Sequence[AnyEventMessage], *, delay_s: int = 0) -> None: ...
 
-    def send_work(self, message: TurnMessage | PlannedStepMessage, *, delay_s: int = 0) -> None: ...
+    def send_work(self, message: AnyWorkMessage, *, delay_s: int = 0) -> None: ...
 
     def send_turns(self, messages: Sequence[TurnMessage]) -> None:
         """Many at once, to be delivered now."""

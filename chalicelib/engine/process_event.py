@@ -12,7 +12,7 @@ from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, EventTimes, Start
-from chalicelib.engine import flow, holders, lifecycle, match_pages, start
+from chalicelib.engine import flow, holders, joining, lifecycle, match_pages, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.side_by_side import try_all
@@ -90,6 +90,9 @@ def _carry_out(s: Services, event: Event, stored: EventRecord, *, is_first: bool
 def _start(s: Services, event: Event, planned: Start, times: EventTimes, stored: EventRecord) -> None:
     if planned.is_live:
         start.begin(s, event, planned, times, invoker=stored.invoker, cron=stored.cron)
+        return
+    if planned.join is not None:
+        joining.join(s, event, planned, stored)
         return
     logger.info(
         "nothing started",

@@ -15,7 +15,7 @@ from chalicelib.core.records import EventRecord
 from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import caused, event_times, lifecycle, settle
+from chalicelib.engine import caused, event_times, joined, lifecycle, settle
 from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
 from chalicelib.engine.services import Services
 from chalicelib.engine.unmet_triggers import unmet_triggers
@@ -74,21 +74,22 @@ def _record(s: Services, internal_id: str) -> EventRecord:
 def event(
     s: Services, internal_id: str, *, limit: int = limits.MAX_PAGE, cursor: str | None = None
 ) -> tuple[dict[str, Any], str | None]:
-    """One event with its audit: how long each stage took, what it started, resumed and cancelled, and what it did not
-    start and why; and the cursor of further runs that it resumed or cancelled. Raises NotFound, InvalidQuery."""
+    """One event with its audit: how long each stage took, what it started, joined, resumed and cancelled, and what it
+    did not start and why; the cursor of further runs that it resumed or cancelled. Raises NotFound, InvalidQuery."""
     record = _record(s, internal_id)
     event = _hydrated(s, record)
     body = event.wire()
     body["processed_at"] = to_iso(record.processed_at_ms)
     body["times"] = event_times.stages(s, record)
-    body["started"] = event_times.started(s, record)
+    resolved, body["joined"] = joined.resolve(s, record)
+    body["started"] = event_times.started(s, resolved)
     body["not_started"] = [
         {
             "function_id": start.fn_id,
             "reason": start.why_not(record.event.id),
         }
-        for start in record.starts
-        if not start.is_live
+        for start in resolved.starts
+        if not start.is_live and start.join is None
     ]
     body["notes"] = [{"function_id": start.fn_id, "note": note} for start in record.starts for note in start.notes]
     body["not_started"] += [
@@ -99,8 +100,8 @@ def event(
 
 
 def event_runs(s: Services, internal_id: str) -> list[dict[str, Any]]:
-    """The runs that the event started."""
-    record = _record(s, internal_id)
+    """The runs that the event started, by itself or with others."""
+    record, _ = joined.resolve(s, _record(s, internal_id))
     heads = s.runs.heads([start.run_id for start in record.starts if start.is_live])
     return [head.wire() for head in heads]
 
@@ -151,12 +152,12 @@ def load_run(s: Services, run_id: str) -> Run:
     return run
 
 
-def trigger_event(s: Services, run_id: str) -> Event:
-    """The event that started a run, as the run keeps it. Raises NotFound."""
-    event = s.runs.trigger_event(run_id) if ids.is_ulid(run_id) else None
-    if event is None:
+def trigger_events(s: Services, run_id: str) -> tuple[Event, ...]:
+    """The events that started a run, as the run keeps them. Raises NotFound."""
+    events = s.runs.trigger_events(run_id) if ids.is_ulid(run_id) else ()
+    if not events:
         raise NotFound(f"there is no run {run_id!r}")
-    return event
+    return events
 
 
 def run_timeline(s: Services, run_id: str) -> list[dict[str, Any]]:

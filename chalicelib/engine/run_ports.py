@@ -24,10 +24,11 @@ class Runs(Protocol):
         times: EventTimes | None = None,
         *,
         gated: bool = False,
+        rest: Sequence[Event] = (),
     ) -> RunHead:
         """Put head and cancellation pauses, if absent, in one transaction; the head that is stored afterwards, with
         the very seed handed in if it was put. `times` are kept with the run's copy of its event. `gated`: its lease
-        alone does not make it begun, `begin` does."""
+        alone does not make it begun, `begin` does. `rest`: the other events of a batch."""
         ...
 
     def event_times(self, run_id: str) -> EventTimes | None:
@@ -48,6 +49,10 @@ class Runs(Protocol):
 
     def trigger_event(self, run_id: str) -> Event | None:
         """The run's copy of the event that started it."""
+        ...
+
+    def trigger_events(self, run_id: str) -> tuple[Event, ...]:
+        """The run's copies of all events that started it; none when there is no such run."""
         ...
 
     def take_lease(

@@ -10,6 +10,7 @@ from chalicelib.core.clock import Clock
 from chalicelib.engine.app_ports import Catalog
 from chalicelib.engine.flow_ports import Cells
 from chalicelib.engine.index import Pauses
+from chalicelib.engine.join_ports import Joins
 from chalicelib.engine.line_ports import Lines
 from chalicelib.engine.logs import logger
 from chalicelib.engine.operator_ports import Cancellations
@@ -61,6 +62,7 @@ class Services:
     timers: Timers
     cancellations: Cancellations
     cells: Cells
+    joins: Joins
     queues: Queues
     catalog: Catalog
     driver: Driver

@@ -3,11 +3,14 @@ run ended but not settled does it (DESIGN, "Cancel and end")."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from chalicelib.core import timeouts
 from chalicelib.core.calls import ErrorInfo
+from chalicelib.core.events import INVOKED
 from chalicelib.core.messages import LifecycleMessage, TurnMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.runs import Ending, Run, RunStatus
+from chalicelib.core.runs import Ending, Invoker, Run, RunStatus
 from chalicelib.core.steps import (
     Cause,
     CauseKind,
@@ -44,8 +47,8 @@ def settle_run(s: Services, run: Run, found_at: PauseKey | None = None) -> None:
     tell = lifecycle.names_for(head)
     if tell:
         s.queues.send_events([LifecycleMessage(run_id=head.run_id, name=name) for name in tell])
-    if head.seed.invoker is not None:
-        _answer_invoker(s, run, ending)
+    for invoker in _invokers(s, run):
+        _answer_invoker(s, run, ending, invoker)
     if ending.status is RunStatus.CANCELLED:
         concurrency.leave_lines(s, run)
     cleanup.remove_traces(s, head.run_id, [step for step in run.steps.values() if _may_leave_traces(step)])
@@ -103,9 +106,18 @@ def invoke_result(run: Run, ending: Ending) -> StepOutcome:
     )
 
 
-def _answer_invoker(s: Services, run: Run, ending: Ending) -> None:
-    invoker = run.head.seed.invoker
-    assert invoker is not None
+def _invokers(s: Services, run: Run) -> Iterator[Invoker]:
+    if run.head.seed.invoker is not None:
+        yield run.head.seed.invoker
+    # What a step invoked may have joined a batch.
+    for event in run.rest:
+        if event.name == INVOKED:
+            record = s.events.get(event.internal_id)
+            if record is not None and record.invoker is not None:
+                yield record.invoker
+
+
+def _answer_invoker(s: Services, run: Run, ending: Ending, invoker: Invoker) -> None:
     # The invocation is sent before the invoker's step is recorded, so an answer may come first and is put for it.
     plan = StepPlan(
         name=invoker.step_name or run.head.seed.fn_id,

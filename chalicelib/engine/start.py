@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalicelib.core import ids, limits
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import InvalidExpression
 from chalicelib.core.events import Event
 from chalicelib.core.functions import CancelOn, FunctionConfig
+from chalicelib.core.joining import Gathered
 from chalicelib.core.matching import Condition, condition_holds, plan_wait
 from chalicelib.core.messages import LookBackMessage, TurnMessage
 from chalicelib.core.metrics import Metric
@@ -21,9 +24,18 @@ _A_RUN_IS_WORTH = 50
 
 
 def begin(
-    s: Services, event: Event, planned: Start, times: EventTimes, *, invoker: Invoker | None, cron: str | None
+    s: Services,
+    event: Event,
+    planned: Start,
+    times: EventTimes | None,
+    *,
+    invoker: Invoker | None,
+    cron: str | None,
+    gathered: Gathered | None = None,
+    rest: Sequence[Event] = (),
 ) -> None:
-    """Create the run, if absent, and send its first turn, unless it has begun."""
+    """Create the run, if absent, and send its first turn, unless it has begun. `gathered`: it is not of this one event
+    alone; `rest`: the other events of its batch."""
     config = s.catalog.get(planned.fn_id)
     now = s.clock.now_ms()
     cancels, warnings, refused = _cancellations(s, config, event, planned.run_id, now)
@@ -40,12 +52,13 @@ def begin(
         invoker=invoker,
         cron=cron,
         cancels=tuple(pause.key for pause in cancels),
-        warnings=(*warnings, *misread),
+        warnings=(*warnings, *misread, *(planned.notes if gathered is not None else ())),
         not_before_ms=planned.not_before_ms,
         hold=planned.hold,
         **_timeouts(config),
+        gathered=gathered,
     )
-    head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config))
+    head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config), rest=rest)
     if head.seed is seed:
         s.metrics.count(Metric.RUNS_STARTED)
         s.metrics.count(Metric.EXPRESSION_ERRORS, len(misread))

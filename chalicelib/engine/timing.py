@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core import limits
-from chalicelib.core.messages import PlannedStepMessage, TurnMessage
+from chalicelib.core.messages import AnyWorkMessage
 from chalicelib.core.steps import TimerKey
 from chalicelib.engine.services import Services
 
@@ -13,7 +13,7 @@ def delay_s(due_ms: int, now_ms: int) -> int:
     return max(0, -(-(due_ms - now_ms) // 1000))
 
 
-def schedule(s: Services, message: TurnMessage | PlannedStepMessage) -> TimerKey | None:
+def schedule(s: Services, message: AnyWorkMessage) -> TimerKey | None:
     """Have the message come at its `due_ms`; the timer's key when it is a far one. Repeating it is harmless: what
     comes twice finds nothing to do."""
     assert message.due_ms is not None
@@ -24,7 +24,7 @@ def schedule(s: Services, message: TurnMessage | PlannedStepMessage) -> TimerKey
     return None
 
 
-def came_early(s: Services, message: TurnMessage | PlannedStepMessage) -> bool:
+def came_early(s: Services, message: AnyWorkMessage) -> bool:
     """A message that came before its time is sent again with what remains of it."""
     if message.due_ms is None or s.clock.now_ms() >= message.due_ms:
         return False

@@ -106,6 +106,7 @@ class _Turn(HeldRun):
             attempt=function_errors.current_attempt(self._run.steps),
             max_attempts=max_attempts,
             event=self._run.event,
+            rest=self._run.rest,
             steps=ended(self._run.steps),
             plan_only=plan_only,
             stack=places.stack(self._s, self._run, config),

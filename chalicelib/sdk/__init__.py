@@ -12,7 +12,7 @@ from chalicelib.sdk.errors import (
     StepError,
 )
 from chalicelib.sdk.event import Event
-from chalicelib.sdk.flow import RateLimit, Singleton, Throttle, Timeouts
+from chalicelib.sdk.flow import Batch, Debounce, RateLimit, Singleton, Throttle, Timeouts
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
@@ -20,10 +20,12 @@ from chalicelib.sdk.waiting import FirstEvent, Signal, WaitFor
 
 __all__ = [
     "AsyncContext",
+    "Batch",
     "Cancel",
     "Concurrency",
     "Context",
     "ContextSync",
+    "Debounce",
     "Event",
     "FirstEvent",
     "Function",

@@ -26,8 +26,8 @@ class _Context:
 
     @cached_property
     def events(self) -> list[Event]:
-        """The events that started the run; today always one."""
-        return [self.event]
+        """The events that started the run: those of a batch, else the one."""
+        return [self.event, *(Event.of(event) for event in self._execution.request.rest)]
 
 
 class Context(_Context):

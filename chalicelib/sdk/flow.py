@@ -55,6 +55,28 @@ class Timeouts:
     finish: Period | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Debounce:
+    """A run starts with the newest event when none came for `period` (1 s to 7 d), at the latest `timeout` after the
+    first, of each value of `key`."""
+
+    period: Period
+    key: str | None = None
+    timeout: Period | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """A run starts with up to `max_size` events (2 to 100), or those that came within `timeout` of the first (1 s to
+    7 d, one minute by default), of each value of `key`. An event for which `if_exp` is not true starts a run of its
+    own."""
+
+    max_size: int
+    timeout: Period | None = None
+    key: str | None = None
+    if_exp: str | None = None
+
+
 def flow(what: str, **given: Any) -> Flow | None:
     """The parts that are given, checked. Raises InvalidFunction, naming the part and its field."""
     used = {name: _plain(part, f"{what}: {name}") for name, part in given.items() if part is not None}
@@ -92,9 +114,16 @@ def _duration(value: object, where: str) -> str:
 _NAMES = {"batchEvents": "batch_events", "rateLimit": "rate_limit", "maxSize": "max_size", "if": "if_exp"}
 
 
+def in_python(message: str) -> str:
+    """A message that names parts of flow control as they are named on the wire, in the names of the arguments."""
+    for wire in ("batchEvents", "rateLimit"):
+        message = message.replace(wire, _NAMES[wire])
+    return message
+
+
 def _explain(problem: Any) -> str:
     place = ".".join(_NAMES.get(str(part), str(part)) for part in problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = in_python(str(problem["msg"]).removeprefix("Value error, "))
     got = problem["input"]
     shown = "" if isinstance(got, dict | list | Flow) else f" (got {str(got)[:80]!r})"
     return f"{place}: {message}{shown}" if place else message

@@ -15,7 +15,7 @@ from chalicelib.core.durations import format_duration, format_lookback, parse_du
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.sdk.concurrency import Concurrency, Priority
-from chalicelib.sdk.flow import RateLimit, Singleton, Throttle, Timeouts, flow
+from chalicelib.sdk.flow import Batch, Debounce, RateLimit, Singleton, Throttle, Timeouts, flow, in_python
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:
@@ -67,8 +67,10 @@ def function(
     fn_id: str,
     trigger: Trigger | Sequence[Trigger],
     name: str | None = None,
+    batch_events: Batch | None = None,
     cancel: Cancel | Sequence[Cancel] | None = None,
     concurrency: int | Sequence[Concurrency] | None = None,
+    debounce: Debounce | None = None,
     idempotency: str | None = None,
     priority: Priority | None = None,
     rate_limit: RateLimit | None = None,
@@ -85,9 +87,9 @@ def function(
     step and for the code outside of steps. `wait_lookback` is the `lookback` of waits that give none: a duration, or
     "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
     says which of those that wait come first. `idempotency` (an expression on `event`), `rate_limit` and `singleton`
-    say how many runs start, `throttle` says when, `timeouts` for how long: docs/FLOW.md.
-    `on_failure(ctx)` is called when a run has failed, with the event `inngest/function.failed`. Raises InvalidFunction,
-    naming function and field.
+    say how many runs start, `throttle` says when, `timeouts` for how long; `debounce` and `batch_events` make one run
+    of several events: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with the event
+    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
     """
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
@@ -106,7 +108,9 @@ def function(
             wait_lookback=_lookback(wait_lookback, what),
             flow=flow(
                 what,
+                batch_events=batch_events,
                 concurrency=concurrency,
+                debounce=debounce,
                 idempotency=idempotency,
                 priority=priority,
                 rate_limit=rate_limit,
@@ -208,8 +212,10 @@ def _check_id(fn_id: object, what: str) -> None:
 
 
 def _explain(problem: Any) -> str:
-    field = str(problem["loc"][0]) if problem["loc"] else "configuration"
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = in_python(str(problem["msg"]).removeprefix("Value error, "))
+    if not problem["loc"]:
+        return message  # Of what does not go together.
+    field = str(problem["loc"][0])
     return f"{_FIELDS.get(field, field)}: {message[0].lower()}{message[1:]} (got {str(problem['input'])[:80]!r})"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,11 @@ def _set_dead_letters(sqs: Any, url: str, dead_url: str, policy: dict[str, Any])
         QueueUrl=url,
         Attributes={"RedrivePolicy": f'{{"deadLetterTargetArn":"{attributes["QueueArn"]}","maxReceiveCount":{count}}}'},
     )
+
+
+def due_generations(dynamodb: Any, *, limits_table: str, timers_table: str) -> list[int]:
+    """When the debounces and batches that are open are due, and when their timers come, in milliseconds."""
+    cells = [item["cell"]["S"] for item in dynamodb.scan(TableName=limits_table)["Items"] if "cell" in item]
+    due = [due_ms for cell in cells if cell and (due_ms := json.loads(cell).get("due_ms")) is not None]
+    rows = dynamodb.scan(TableName=timers_table)["Items"] if due else []
+    return due + [int(item["sk"]["S"].split("#")[0]) for item in rows if "message" in item]

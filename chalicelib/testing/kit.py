@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -125,8 +125,10 @@ class Stepwell:
         traveller: time_machine.Traveller,
         stubs: StubbingDriver,
         remaining_ms: int,
+        due_generations: Callable[[], list[int]],
     ) -> None:
         self.platform = platform
+        self._due_generations = due_generations
         self.pump = Pump(platform, sqs, remaining_ms)
         self._traveller = traveller
         self._stubs = stubs
@@ -218,7 +220,7 @@ class Stepwell:
     def _next_ms(self, now_ms: int) -> int:
         """When something may happen next: a timer, a schedule, a message that comes back."""
         s = self.platform.services
-        times = [now_ms + limits.DAY_MS * 400]
+        times = [now_ms + limits.DAY_MS * 400, *self._due_generations()]
         for shard in range(collect.OPEN_SHARDS):
             after = None
             while True:
@@ -329,7 +331,13 @@ def start_stepwell(
         platform = replace(platform, services=replace(platform.services, driver=stubs))
         # A deployment ticks from its first minute on.
         tick.tick(platform.services, platform.clock.now_ms() + INVOCATION_MS)
-        yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms)
+        due = functools.partial(
+            cloud.due_generations,
+            session.create_client("dynamodb"),
+            limits_table=platform.config.table_limits,
+            timers_table=platform.config.table_timers,
+        )
+        yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms, due)
 
 
 def _entropy(number: int) -> bytes:

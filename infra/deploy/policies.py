@@ -148,8 +148,8 @@ def _on_work(w: _Writer) -> list[Statement]:
     return [
         w.allow("Take", (*_TAKE, _LOOK, _SEND), "WorkQueue"),
         w.allow("Send", (_SEND,), "EventsQueue", "WorkDeadQueue"),
-        # Looking back, and that an event was taken.
-        w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
+        # Looking back, that an event was taken, and those of a batch.
+        w.allow("Events", (_GET, _GET_MANY, _QUERY, _PUT), "EventsTable"),
         w.allow("Runs", (_GET, _QUERY, _PUT, _UPDATE, _CHECK), "RunsTable"),
         w.allow("Pauses", (_GET, _QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),

@@ -138,6 +138,8 @@ def _event_item(pk: str, request: dict[str, Any]) -> str:
     if pk.startswith("id#"):
         return "user's event id"
     item = request.get("Item", {})
+    if "joined" in item:
+        return "joined"
     if "effect" in item:
         return "effect (marker and audit)"
     if "ref" in item:

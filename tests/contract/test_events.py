@@ -236,3 +236,13 @@ def test_names_of_events_are_remembered(world: World) -> None:
     world.again().events.note_name(name, NOW_MS)
 
     assert world.room.events.names().count(name) == 1
+
+
+def test_many_are_read_at_once(world: World) -> None:
+    small, large = build.record(build.event(world)), build.record(build.event(world, data={"text": build.LARGE}))
+    for one in (small, large):
+        world.room.events.put(one)
+    ids = [large.event.internal_id, build.event(world).internal_id, small.event.internal_id]
+
+    assert world.room.events.get_many(ids) == [large, small]
+    assert world.room.events.get_many([]) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from chalicelib.engine import ingest
-from chalicelib.sdk import Context, RateLimit, Singleton, Throttle, Timeouts, TriggerEvent, function
+from chalicelib.sdk import Batch, Context, Debounce, RateLimit, Singleton, Throttle, Timeouts, TriggerEvent, function
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
@@ -104,3 +105,50 @@ def test_timeouts(aws: Cloud, key: str) -> None:
     # Each is a message; and when it is far, a timer.
     assert spent_on_a_run(timeouts=Timeouts(start="1m", finish="1m")) == (units, messages + 2, 0, 0)
     assert spent_on_a_run(timeouts=Timeouts(start="1h", finish="1h")) == (units, messages, 2, 2)
+
+
+JOIN = "transaction: joined, limits"
+
+
+def test_a_debounce(aws: Cloud, key: str) -> None:
+    bench = bench_of(aws, debounce=Debounce(period="1s", key="event.data.key"))
+
+    for number in range(3):
+        send(bench, key)
+        assert spent(bench) == (0, 0, 1)
+        assert bench.meter.lines[JOIN].writes == 4
+        # It is the first whose message comes when the time is over.
+        assert bench.meter.lines["sqs SendMessage work"].requests == (1 if number == 0 else 0)
+        assert "head" not in bench.meter.lines
+    bench.meter.reset()
+    until = time.monotonic() + 30
+    # It goes back for the rest, since the others came later.
+    while "head" not in bench.meter.lines:
+        assert time.monotonic() < until
+        bench.pump.deliver_work()
+        time.sleep(0.05)
+
+    closing = bench.meter.lines["transaction: limits, limits"]
+    removal = bench.meter.requests("DeleteItem")
+    assert (closing.requests, closing.writes, removal) == (1, 4, 1)
+    assert bench.meter.requests("BatchGetItem") == 1
+    assert bench.meter.lines["head"].requests == 1
+
+
+def test_a_batch(aws: Cloud, key: str) -> None:
+    bench = bench_of(aws, batch_events=Batch(max_size=100, timeout="1h", key="event.data.key"))
+
+    writes = []
+    for _ in range(99):
+        send(bench, key)
+        writes.append(bench.meter.lines[JOIN].writes)
+        assert spent(bench) == (0, 0, 1)
+    send(bench, key)
+
+    # The ids of those that are there are written again: two units for each kilobyte of them.
+    assert (writes[25], writes[55], writes[85], writes[98]) == (4, 6, 8, 10)
+    assert sum(writes) < 7 * 99
+
+    assert bench.meter.lines["transaction: joined, limits, limits"].requests == 1
+    assert bench.meter.requests("BatchGetItem") == 1
+    assert bench.meter.lines["head"].requests == 1

@@ -47,10 +47,11 @@ def load_runs(world: World) -> dict[str, Run]:
 
 
 def _run_text(run: Run, inert: frozenset[str]) -> str:
-    ending = run.head.ending
+    ending, gathered = run.head.ending, run.head.seed.gathered
     body: dict[str, Any] = {
         "function": run.head.seed.fn_id,
-        "trigger": [run.event.name, _plain(run.event.data)],
+        "trigger": [[event.name, _plain(event.data)] for event in run.events],
+        "gathered": None if gathered is None else [gathered.kind.value, gathered.count],
         "status": run.head.status.value,
         "settled": run.head.settled,
         "begun": run.head.begun_at_ms is not None,
@@ -116,6 +117,9 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
         event_id, *rest = row["sk"].split("#")
         if event_id == "times":
             texts.append(repr((names[rest[0]], "its times are kept")))
+        elif "joined" in row:
+            run = runs[json.loads(row["joined"])["run_id"]]
+            texts.append(repr((names[event_id], "joined", run.head.seed.fn_id)))
         elif rest:
             run = runs[rest[1]]
             step = run.steps[row["step"]].plan.name if "step" in row else None
@@ -162,7 +166,7 @@ def _left_over(world: World, runs: dict[str, Run]) -> list[str]:
         if "message" in row and row["sk"].split("#")[1] not in live:
             found.append(f"timer left: {row['sk']}")
     for row in world.emulator.rows("limits"):
-        if row["sk"].startswith(("slot#", "wait#")):
+        if row["sk"].startswith(("slot#", "wait#", "closed")) or "due_ms" in row.get("cell", ""):
             found.append(f"left under a limit: {row['pk']} {row['sk']}")
     for row in world.emulator.rows("runs"):
         if "open_pk" in row and row["pk"] not in live:

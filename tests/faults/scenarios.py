@@ -15,9 +15,11 @@ from chalicelib.core import ids
 from chalicelib.core.calls import CallRequest, Operations
 from chalicelib.core.sdk_protocol.opcodes import Told, operations
 from chalicelib.sdk import (
+    Batch,
     Cancel,
     Concurrency,
     Context,
+    Debounce,
     Event,
     Function,
     NonRetriableError,
@@ -159,6 +161,28 @@ def paced(ctx: Context) -> Any:
 def paced_far(ctx: Context) -> Any:
     run(ctx, "one")
     return ctx.event.data
+
+
+@function(
+    fn_id="debounced",
+    trigger=TriggerEvent(event="t/debounced"),
+    debounce=Debounce(period="20m", key="event.data.user"),
+)
+def debounced(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
+@function(fn_id="debounced-far", trigger=TriggerEvent(event="t/debounced"), debounce=Debounce(period="3h"))
+def debounced_far(ctx: Context) -> Any:
+    run(ctx, "one")
+    return ctx.event.data
+
+
+@function(fn_id="batched", trigger=TriggerEvent(event="t/batched"), batch_events=Batch(max_size=2, timeout="20m"))
+def batched(ctx: Context) -> Any:
+    run(ctx, "one")
+    return len(ctx.events)
 
 
 @function(fn_id="asleep", trigger=TriggerEvent(event="t/sleep"))
@@ -649,6 +673,22 @@ def _belated(world: World) -> None:
     world.advance("4h")
 
 
+def _debounced(pause: str, then: str) -> Callable[[World], None]:
+    def script(world: World) -> None:
+        world.send("t/debounced", {**USER, "n": 1})
+        world.advance(pause)
+        world.send("t/debounced", {**USER, "n": 2})
+        world.advance(then)
+
+    return script
+
+
+def _batched(world: World) -> None:
+    # Alike, since a fault may change their order.
+    world.send([{"name": "t/batched", "data": USER} for _ in range(3)])
+    world.advance("30m")
+
+
 def _two_events(world: World) -> None:
     world.send([{"name": "t/steps", "data": {"n": 1}}, {"name": "t/caught", "data": {"n": 2}}])
 
@@ -743,6 +783,9 @@ _ALL = (
     Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),
     Scenario("timeout, finish", (overlong,), _send("t/overlong", then="30m"), ends=_CANCELLED),
     Scenario("timeout, start", (belated,), _belated, arm_ticks=True, ends=("Cancelled", "Completed")),
+    Scenario("debounce near", (debounced,), _debounced("10s", "45m")),
+    Scenario("debounce far", (debounced_far,), _debounced("1h", "5h"), arm_ticks=True),
+    Scenario("batches", (batched,), _batched, ends=_BOTH),
     Scenario("cron", (hourly,), lambda world: world.advance("61m"), arm_ticks=True),
     Scenario("hand-over", (three_steps,), _send("t/steps"), remaining_ms=10_000),
     Scenario("large", (large,), _send("t/large", {"text": "y" * 100_000}, then="30m")),

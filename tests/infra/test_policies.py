@@ -16,8 +16,10 @@ from chalicelib.core.concurrency import Slot
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.engine import collect
 from chalicelib.sdk import (
+    Batch,
     Cancel,
     Context,
+    Debounce,
     Event,
     NonRetriableError,
     RateLimit,
@@ -191,6 +193,38 @@ def newest(ctx: Context) -> None:
     ctx.step.sleep("a while", "1h")
 
 
+@function(
+    fn_id="debounced",
+    trigger=TriggerEvent(event="demo/debounced"),
+    debounce=Debounce(period="1h"),
+    throttle=Throttle(limit=1, period="1h"),
+    cancel=Cancel(event="demo/stop", if_exp="async.data.n == event.data.n"),
+)
+def debounced(ctx: Context) -> object:
+    return ctx.event.data["n"]
+
+
+@function(fn_id="batched", trigger=TriggerEvent(event="demo/batched"), batch_events=Batch(max_size=2, timeout="5s"))
+def batched(ctx: Context) -> object:
+    return len(ctx.events)
+
+
+def joins(aws: Deployed) -> None:
+    """Events that join a debounce or a batch, looked at meanwhile and afterwards."""
+    ids = [aws.send("demo/debounced", n=n, text=LARGE) for n in range(2)]
+    ids += [aws.send("demo/batched", text=LARGE) for _ in range(3)]
+    aws.drain()
+    for by in ("10s", "1h", "1m"):
+        for event_id in ids:
+            status, shown = aws.ask("GET", f"/v1/events/{event_id}")
+            assert (status, len(shown["data"]["joined"])) == (200, 1)
+        aws.pass_time(by)
+    assert [run.output for run in aws.kit.runs("debounced")] == [1]
+    assert [run.output for run in aws.kit.runs("batched")] == [2, 1]
+    for run in aws.kit.runs("batched"):
+        assert aws.ask("GET", f"/v0/runs/{run.run_id}/batch")[0] == 200
+
+
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
     for _ in range(2):
@@ -233,6 +267,8 @@ ALL = [
     newest,
     hurried,
     limited,
+    debounced,
+    batched,
 ]
 
 
@@ -478,6 +514,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 signals,
                 flow_control,
                 in_line,
+                joins,
                 sweeps,
                 looking,
             ):

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from chalicelib.core import limits
-from chalicelib.core.messages import AnyEventMessage, PlannedStepMessage, TurnMessage
+from chalicelib.core.messages import AnyEventMessage, AnyWorkMessage
 from chalicelib.web.models.dead_letters import DeadLetter
 from tests.web.api import Api
 
@@ -255,7 +255,7 @@ def test_a_letter_that_is_not_there(api: Api, letter_id: str) -> None:
 
 
 def test_each_kind_of_message_may_be_shown_as_a_dead_letter() -> None:
-    messages = (*get_args(AnyEventMessage), TurnMessage, PlannedStepMessage)
+    messages = (*get_args(AnyEventMessage), *get_args(AnyWorkMessage))
     kinds = {message.model_fields["kind"].default for message in messages}
 
     assert kinds <= set(get_args(DeadLetter.model_fields["kind"].annotation))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.ids import hashed_step_id
-from chalicelib.sdk import Context, NonRetriableError, StepError, TriggerEvent, function
+from chalicelib.sdk import Batch, Context, NonRetriableError, StepError, TriggerEvent, function
 from chalicelib.testing import start_stepwell
 from chalicelib.web import dispatch
 from tests.web.api import SIGNING_KEY, Api
@@ -55,10 +55,15 @@ def heavy(ctx: Context) -> None:
     ctx.step.sleep("nap", "1h")
 
 
+@function(fn_id="batched", trigger=TriggerEvent(event="demo/batched"), batch_events=Batch(max_size=3))
+def batched(ctx: Context) -> int:
+    return len(ctx.events)
+
+
 @pytest.fixture
 def told(request: pytest.FixtureRequest) -> Iterator[Api]:
     settings: dict[str, Any] = {"DEV": "0"} if getattr(request, "param", "") == "deployed" else {}
-    with start_stepwell([story, crowd, heavy], **settings) as kit:
+    with start_stepwell([story, crowd, heavy, batched], **settings) as kit:
         before = dispatch.platform
         dispatch.platform = lambda: kit.platform
         try:
@@ -95,6 +100,18 @@ def test_the_steps_that_ended_in_their_order(told: Api) -> None:
         "id": event_id,
         "ts": 0,
     }
+
+
+def test_the_events_of_a_batch(told: Api) -> None:
+    ids = told.send([{"name": "demo/batched", "data": {"n": n, "text": "é" * 20_000}} for n in range(3)]).body["ids"]
+    run_id = told.kit.only_run("batched").run_id
+
+    assert [event["data"]["n"] for event in told.get(f"/v0/runs/{run_id}/batch").body] == [0, 1, 2]
+    shown = told.data(f"/v1/runs/{run_id}")
+    assert (shown["event_id"], shown["event_ids"], shown["batch_id"]) == (ids[0], ids, run_id)
+    for event_id in ids:
+        assert [run["run_id"] for run in told.data(f"/v1/events/{event_id}/runs")] == [run_id]
+    assert "event_ids" not in told.data("/v1/runs?function_id=batched")[0]
 
 
 def test_a_run_of_which_no_step_has_ended_has_an_empty_map(told: Api) -> None:

@@ -72,9 +72,13 @@ def prepare(
 
 
 def _is_large(request: CallRequest, max_bytes: int) -> bool:
-    """Whether the steps alone are too large: seen before all of them are written down, which takes seconds for the
-    largest state that a run may have."""
+    """Whether the steps, or the other events of a batch, are too large: seen before all of them are written down, which
+    takes seconds for the largest state that a run may have."""
     size = 0
+    for event in request.rest:
+        size += len(json.dumps(event.data, ensure_ascii=False, separators=(",", ":")))
+        if size > max_bytes:
+            return True
     for memo in request.steps.values():
         size += len(json.dumps(memo.output, ensure_ascii=False, separators=(",", ":")))
         if size > max_bytes:
@@ -100,13 +104,13 @@ def _plans(request: CallRequest) -> bool:
 
 
 def _body(request: CallRequest, env: str, *, use_api: bool) -> dict[str, Any]:
-    event = request.event.payload()
+    event, *rest = (each.payload() for each in (request.event, *request.rest))
     return {
         "version": _VERSION,
         "use_api": use_api,
         # The event is always there: SDKs take it from here even where they fetch the rest.
         "event": event,
-        "events": [] if use_api else [event],
+        "events": [] if use_api else [event, *rest],
         "steps": {} if use_api else {key: memo_wire(memo) for key, memo in request.steps.items()},
         "ctx": {
             "run_id": request.run_id,

@@ -25,12 +25,14 @@ class DeadLetter(Shape):
         "eventbridge",
         "turn",
         "planned_step",
+        "join_due",
         "unreadable",
     ] = Field(
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "
             "`look_back`: begins one; `match_page`: goes on with whom an event meets; "
-            "`turn`, `planned_step`: drives a run; `unreadable`: not a message of Stepwell's."
+            "`turn`, `planned_step`: drives a run; `join_due`: creates that of a debounce or a batch; "
+            "`unreadable`: not a message of Stepwell's."
         )
     )
     run_id: str | None

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from chalicelib.core.joining import JoinKind
 from chalicelib.web.models.common import Error, Metadata, PageMetadata, Shape, Time
 from chalicelib.web.models.operations import PauseBody
 from chalicelib.web.models.runs import RunBody
@@ -69,6 +70,20 @@ class NotStarted(Shape):
     reason: str
 
 
+class JoinedBody(Shape):
+    """Instead of starting a run of its own, an event joins a debounce or a batch of its function's."""
+
+    function_id: str
+    kind: JoinKind
+    key: str | None = Field(description="The value of the key, as JSON; null without a key.")
+    run_id: str | None = Field(description="The run that this becomes; null when it has not joined yet.")
+    at: Time | None = Field(description="When it joined.")
+    until: Time | None = Field(description="When the run starts, as far as is known now; null once it is there.")
+    used: bool | None = Field(
+        description="Whether the run has this event: false where a debounce took a later one, null before it is there."
+    )
+
+
 class FlowNote(Shape):
     function_id: str
     note: str = Field(description="A key of flow control that could not be evaluated, and what that means.")
@@ -105,6 +120,7 @@ class EventAudit(EventBody):
     times: Times
     started: list[Started]
     not_started: list[NotStarted]
+    joined: list[JoinedBody]
     notes: list[FlowNote]
     resumed: list[ResumedRun] = Field(description="In the order of their ids; `cursor` shows the next of both lists.")
     cancelled: list[CancelledRun]

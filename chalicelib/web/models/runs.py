@@ -21,6 +21,10 @@ class RunBody(Shape):
     ended_at: Time | None
     output: Any = Field(default=None, description="What the function returned, or its error. Absent until it ended.")
     cron: str | None = Field(default=None, description="The schedule that started it, if one did.")
+    batch_id: str | None = Field(default=None, description="Of a run that began with a batch of events: its own id.")
+    event_ids: list[str] | None = Field(
+        default=None, description="The internal ids of a batch's events; of one run alone, not in lists."
+    )
     not_before: Time | None = Field(
         default=None, description="When a throttle lets it begin. Absent once it has begun, and where it need not wait."
     )
@@ -79,6 +83,8 @@ class AwaitedBody(Shape):
 
 TimelineType = Literal[
     "run.created",
+    "run.debounced",
+    "run.batched",
     "run.throttled",
     "run.started",
     "run.stalled",
@@ -107,6 +113,9 @@ class TimelineEntry(Shape):
     event: EventRef | str | None = Field(
         default=None, description="The event that started the run; the name of the event that a step waits for."
     )
+    count: int | None = Field(default=None, description="How many events joined the debounce or the batch.")
+    since: Time | None = Field(default=None, description="When the first of them joined.")
+    events: list[EventRef] | None = Field(default=None, description="The events of a batch.")
     step: str | None = Field(default=None, description="The step's name.")
     step_id: str | None = Field(default=None, description="The step's memo key.")
     if_: str | None = Field(default=None, alias="if", description="The condition of a wait.")

@@ -25,7 +25,7 @@ def show_all(p: Platform, params: RunsQuery) -> dict[str, Any]:
 
 
 def show(p: Platform, run_id: str) -> dict[str, Any]:
-    return wrap(p, query.load_run(p.services, run_id).head.wire())
+    return wrap(p, query.load_run(p.services, run_id).wire())
 
 
 def cancel(p: Platform, run_id: str) -> dict[str, Any]:

@@ -18,4 +18,5 @@ def actions(p: Platform, run_id: str, request: Request) -> Response:
 
 def batch(p: Platform, run_id: str, request: Request) -> Response:
     """Not wrapped in `data`. Large ones as for the steps."""
-    return bare(p, request, [query.trigger_event(p.services, run_id).payload()], f"the events of run {run_id}")
+    events = [event.payload() for event in query.trigger_events(p.services, run_id)]
+    return bare(p, request, events, f"the events of run {run_id}")

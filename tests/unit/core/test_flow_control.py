@@ -34,6 +34,9 @@ def flow(**fields: Any) -> Flow:
         {"idempotency": "event.data.id"},
         {"timeouts": {"start": "1s", "finish": "366d"}},
         {"debounce": {"period": "5s"}, "singleton": {"mode": "skip"}},
+        {"debounce": {"period": "5s"}, "throttle": THROTTLE, "idempotency": "event.data.id"},
+        {"batchEvents": {"maxSize": 2}, "concurrency": [{"limit": 1}], "throttle": THROTTLE},
+        {"batchEvents": {"maxSize": 2}, "priority": {}},
     ],
 )
 def test_what_may_be_said(fields: dict[str, Any]) -> None:
@@ -74,6 +77,18 @@ def test_what_may_be_said(fields: dict[str, Any]) -> None:
             "batchEvents cannot be combined with debounce",
         ),
         ({"batchEvents": {"maxSize": 2}, "singleton": {"mode": "skip"}}, (), "cannot be combined with singleton"),
+        (
+            {"debounce": {"period": "5s"}, "singleton": {"mode": "skip"}},
+            (),
+            "cannot be combined with singleton of mode",
+        ),
+        (
+            {"batchEvents": {"maxSize": 2}, "rateLimit": {"limit": 1, "period": "1h"}},
+            (),
+            "batchEvents cannot be combined with rateLimit",
+        ),
+        ({"batchEvents": {"maxSize": 2}, "idempotency": "event.data.id"}, (), "cannot be combined with idempotency"),
+        ({"batchEvents": {"maxSize": 2}, "priority": {"run": "1"}}, (), "cannot be combined with priority"),
     ],
 )
 def test_what_may_not(fields: dict[str, Any], where: tuple[Any, ...], told: str) -> None:
@@ -87,7 +102,7 @@ def test_a_concurrency_of_nothing_is_no_limit(none: Any) -> None:
     assert flow(concurrency=none) == Flow()
 
 
-def test_every_part_that_is_set_is_told_until_it_is_kept() -> None:
+def test_what_has_no_effect_is_told() -> None:
     assert warnings(None) == warnings(Flow()) == ()
     everything = {
         "concurrency": 1,
@@ -95,13 +110,13 @@ def test_every_part_that_is_set_is_told_until_it_is_kept() -> None:
         "rateLimit": {"limit": 1, "period": "1h"},
         "debounce": {"period": "5s"},
         "priority": {"run": "1"},
-        "singleton": {"mode": "skip"},
+        "singleton": {"mode": "cancel"},
         "idempotency": "event.data.id",
         "timeouts": {"start": "1h"},
     }
-    told = warnings(flow(**everything))
-    kept = {"concurrency", "idempotency", "priority", "rateLimit", "singleton", "throttle", "timeouts"}
     assert set(everything) == set(NAMES) - {"batchEvents"}
-    assert {text.split()[0] for text in told if "not enforced" in text} == set(everything) - kept
-    assert "rateLimit has no effect: idempotency takes its place" in told
-    assert warnings(flow(batchEvents={"maxSize": 2})) == ("batchEvents is kept, but not enforced yet",)
+    assert warnings(flow(**everything)) == ("rateLimit has no effect: idempotency takes its place",)
+    assert warnings(flow(priority={"run": "1"})) == (
+        "priority has no effect: without concurrency no run stands in line",
+    )
+    assert warnings(flow(batchEvents={"maxSize": 2})) == ()

@@ -153,3 +153,15 @@ def test_numbers_that_no_double_holds_are_sent_as_they_are_unless_the_form_lacks
     with pytest.raises(NoCanonicalForm):
         prepared(event=event(n=10**400))
     assert json.loads(prepared(event=event(n=10**400), key=None).body)["event"]["data"] == {"n": 10**400}
+
+
+def test_all_events_of_a_batch_are_sent_unless_they_are_too_large() -> None:
+    rest = tuple(event(n=n) for n in (2, 3))
+    body = json.loads(prepared(event=event(n=1), rest=rest).body)
+    assert body["event"]["data"] == {"n": 1}
+    assert [one["data"] for one in body["events"]] == [{"n": n} for n in (1, 2, 3)]
+
+    large = prepared(event=event(n=1), rest=(*rest, event(text="x" * limits.MAX_CALL_BYTES)))
+    body = json.loads(large.body)
+    assert large.uses_api
+    assert (body["event"]["data"], body["events"]) == ({"n": 1}, [])
