@@ -125,9 +125,6 @@ class Flow(Config):
 
     @model_validator(mode="after")
     def _combined(self) -> Self:
-        if self.debounce is not None and self.singleton is not None and self.singleton.mode == "skip":
-            # What joined would be lost when its run is to begin while another is there.
-            raise ValueError("debounce cannot be combined with singleton of mode skip; of mode cancel it can")
         if self.batch_events is None:
             return self
         # They are of one event's key or order; a batch has many.
@@ -160,6 +157,8 @@ def warnings(flow: Flow | None) -> tuple[str, ...]:
     found = []
     if flow.idempotency is not None and flow.rate_limit is not None:
         found.append("rateLimit has no effect: idempotency takes its place")
+    if flow.debounce is not None and flow.singleton is not None and flow.singleton.mode == "skip":
+        found.append("singleton of mode skip has no effect beside debounce: the newest event would be lost")
     if flow.priority is not None and not flow.concurrency:
         found.append("priority has no effect: without concurrency no run stands in line")
     return tuple(found)

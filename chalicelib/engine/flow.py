@@ -64,7 +64,10 @@ class _Admission:
 
     def begin(self, planned: Start) -> Start:
         """What holds for a run that is to be there, of one event or of several."""
-        hold, skipped = self._singleton(planned)
+        hold, skipped = None, None
+        if self._flow.debounce is None or (self._flow.singleton is not None and self._flow.singleton.mode == "cancel"):
+            # Else the newest of many events would be lost to whichever run is there when they fall due.
+            hold, skipped = self._singleton(planned)
         # Last: a start that is skipped takes no time from the others.
         not_before_ms = None if skipped is not None else self._throttle(planned)
         changes = {"skipped": skipped, "not_before_ms": not_before_ms, "hold": hold, "notes": tuple(self._notes)}

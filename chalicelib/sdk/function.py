@@ -88,16 +88,26 @@ def function(
     "run". `concurrency`, one or two limits or a number alone, bounds how many of its steps run at once, and `priority`
     says which of those that wait come first. `idempotency` (an expression on `event`), `rate_limit` and `singleton`
     say how many runs start, `throttle` says when, `timeouts` for how long; `debounce` and `batch_events` make one run
-    of several events: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed, with the event
-    `inngest/function.failed`. Raises InvalidFunction, naming function and field.
+    of several events: docs/FLOW.md. `on_failure(ctx)` is called when a run has failed. Raises InvalidFunction.
     """
+
+    flow_parts = {
+        "batch_events": batch_events,
+        "concurrency": concurrency,
+        "debounce": debounce,
+        "idempotency": idempotency,
+        "priority": priority,
+        "rate_limit": rate_limit,
+        "singleton": singleton,
+        "throttle": throttle,
+        "timeouts": timeouts,
+    }
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
         what = f"function {fn_id!r}"
         _check_id(fn_id, what)
         _check_handler(handler, what)
         _check_shadowing(handler, fn_id, what)
-        given: dict[str, Any] = {} if retries is None else {"retries": retries}
         config = _build(
             FunctionConfig,
             what,
@@ -106,19 +116,8 @@ def function(
             triggers=_triggers(trigger, what),
             cancel=_cancels(cancel, what),
             wait_lookback=_lookback(wait_lookback, what),
-            flow=flow(
-                what,
-                batch_events=batch_events,
-                concurrency=concurrency,
-                debounce=debounce,
-                idempotency=idempotency,
-                priority=priority,
-                rate_limit=rate_limit,
-                singleton=singleton,
-                throttle=throttle,
-                timeouts=timeouts,
-            ),
-            **given,
+            flow=flow(what, **flow_parts),
+            **({} if retries is None else {"retries": retries}),
         )
         failure = None if on_failure is None else _failure_function(config, on_failure)
         return Function(config, handler, failure)

@@ -78,11 +78,6 @@ def test_what_may_be_said(fields: dict[str, Any]) -> None:
         ),
         ({"batchEvents": {"maxSize": 2}, "singleton": {"mode": "skip"}}, (), "cannot be combined with singleton"),
         (
-            {"debounce": {"period": "5s"}, "singleton": {"mode": "skip"}},
-            (),
-            "cannot be combined with singleton of mode",
-        ),
-        (
             {"batchEvents": {"maxSize": 2}, "rateLimit": {"limit": 1, "period": "1h"}},
             (),
             "batchEvents cannot be combined with rateLimit",
@@ -116,6 +111,9 @@ def test_what_has_no_effect_is_told() -> None:
     }
     assert set(everything) == set(NAMES) - {"batchEvents"}
     assert warnings(flow(**everything)) == ("rateLimit has no effect: idempotency takes its place",)
+    assert warnings(flow(debounce={"period": "5s"}, singleton={"mode": "skip"})) == (
+        "singleton of mode skip has no effect beside debounce: the newest event would be lost",
+    )
     assert warnings(flow(priority={"run": "1"})) == (
         "priority has no effect: without concurrency no run stands in line",
     )
