@@ -86,6 +86,8 @@ def step_item(step: StepRecord, payloads: Payloads, expires_at_s: int) -> Item:
         item["wake"] = step.wake_at_ms
     if step.look_before is not None:
         item["look"] = step.look_before
+    if step.place is not None:
+        item["place"] = step.place
     if step.outcome is not None:
         item |= payloads.fields("res", dump(step.outcome))
     return item

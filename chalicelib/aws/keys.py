@@ -50,6 +50,10 @@ def open_shard(run_id: str) -> int:
     return ids.shard_of(run_id, OPEN_SHARDS)
 
 
+def replays_of(run_id: str) -> str:
+    return f"replays#{run_id}"
+
+
 CANCELLATIONS: Final = "cancellations"
 
 

@@ -87,11 +87,19 @@ class RunSeed(BaseModel):
     warnings: tuple[str, ...] = ()
     # A throttle lets it begin no sooner.
     not_before_ms: int | None = None
+    # Of a replay: the run that was replayed, whose event is this one's, too.
+    original_run_id: str | None = None
 
     @property
     def due_ms(self) -> int:
         """When it should begin."""
         return max(self.created_at_ms, self.not_before_ms or 0)
+
+    @property
+    def from_us(self) -> int:
+        """Since when the run counts as there: it is cancelled by what was accepted later, and stands in line by it. The
+        event of a replay may have come long before."""
+        return self.trigger_received_at_us if self.original_run_id is None else self.created_at_ms * 1_000
 
 
 class RunHead(BaseModel):
@@ -146,6 +154,8 @@ class RunHead(BaseModel):
             body["not_before"] = to_iso(self.seed.not_before_ms)
         if self.seed.cron is not None:
             body["cron"] = self.seed.cron
+        if self.seed.original_run_id is not None:
+            body["original_run_id"] = self.seed.original_run_id
         if self.ending is not None:
             error = self.ending.error
             body["output"] = self.ending.output if error is None else error.model_dump(exclude_none=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chalicelib.core import limits
-from chalicelib.core.messages import EventMessage, LifecycleMessage, TurnMessage
+from chalicelib.core.messages import EventMessage, LifecycleMessage, LookBackMessage, TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind
 from chalicelib.core.runs import Reason, RunHead, overdue
@@ -60,6 +60,10 @@ def _poke_if_overdue(s: Services, head: RunHead) -> bool:
 
 def _send_start_again(s: Services, head: RunHead) -> bool:
     """A run that never began may not have looked back for what cancelled it: its event's message does both again."""
+    if head.seed.original_run_id is not None:
+        # Its event's message would find the original; no name is the first one to look under.
+        s.queues.send_events([LookBackMessage(run_id=head.run_id, name="", position="")])
+        return True
     record = s.events.get(head.seed.event_id)
     if record is None:
         return False

@@ -160,7 +160,8 @@ def trigger_event(s: Services, run_id: str) -> Event:
 
 
 def run_timeline(s: Services, run_id: str) -> list[dict[str, Any]]:
-    return timeline(load_run(s, run_id))
+    run = load_run(s, run_id)
+    return timeline(run, s.runs.heads(s.runs.replays(run_id, limits.MAX_PAGE)))
 
 
 def cancel_run(s: Services, run_id: str) -> RunHead:

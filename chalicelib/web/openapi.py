@@ -103,7 +103,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if about:
         operation["description"] = about
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(route.body)}
+        operation["requestBody"] = {"required": route.needs_body, "content": _json(route.body)}
     elif route.takes_body:
         one = _ref("IncomingEvent")
         schema = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 5000}]}

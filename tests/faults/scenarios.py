@@ -522,6 +522,12 @@ def _bulk_cancel(world: World) -> None:
 _BEGUN = ids.ulid(1_767_603_600_000, bytes(range(10)))
 
 
+def _replay(world: World) -> None:
+    world.send("t/steps", USER)
+    world.advance("10s")
+    world.replay_run(_BEGUN, "three-steps", "three")
+
+
 def _begun_by_an_app(world: World) -> None:
     """A run that its app ends within the request."""
     event = App(url="https://shop.example").event()
@@ -659,6 +665,7 @@ _ALL = (
     Scenario("cancel overtakes", (cancellable,), _overtaking, ends=_CANCELLED),
     Scenario("cancel by api", (cancellable,), _api_cancel, ends=_CANCELLED),
     Scenario("cancelled in bulk", (in_a_crowd,), _bulk_cancel, ends=("Cancelled",) * 4 + ("Completed",)),
+    Scenario("replayed", (three_steps,), _replay, ends=_BOTH),
     Scenario("begun by an app", (), _begun_by_an_app),
     Scenario("left by an app", (), _left_by_an_app),
     Scenario("step retried", (flaky_step,), _send("t/flaky", then="30m")),

@@ -23,6 +23,7 @@ from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoin
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
+from chalicelib.core.replays import results_before
 from chalicelib.engine import (
     apps,
     cancellations,
@@ -33,6 +34,7 @@ from chalicelib.engine import (
     ingest,
     process_event,
     query,
+    replays,
     signals,
     tick,
 )
@@ -279,6 +281,22 @@ class World:
             row["pk"] for row in self.emulator.rows("runs") if row["sk"] == "0" and f'"{fn_id}"' in row["seed"]
         )
         while not self.invoke(lambda p: query.cancel_run(p.services, run_id)):
+            self._advance_ms(5 * limits.MINUTE_MS)
+            self.collect()
+        self.settle()
+
+    def replay_run(self, run_id: str, fn_id: str, from_step: str) -> None:
+        """The API's replay of the only run of a function, under this id: repeated, it must be the same run."""
+        (original,) = (
+            row["pk"] for row in self.emulator.rows("runs") if row["sk"] == "0" and f'"{fn_id}"' in row["seed"]
+        )
+
+        def replay(p: Platform) -> None:
+            run = query.load_run(p.services, original)
+            results = results_before(run.steps, from_step)
+            replays.begin(p.services, run.head.seed, run.event, run_id, p.clock.now_ms(), results)
+
+        while not self.invoke(replay):
             self._advance_ms(5 * limits.MINUTE_MS)
             self.collect()
         self.settle()

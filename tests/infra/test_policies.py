@@ -308,6 +308,17 @@ def signals(aws: Deployed) -> None:
     assert sorted(run.status for run in aws.kit.runs("signalled")) == ["Cancelled"] * 2 + ["Completed"] * 3
 
 
+def replays(aws: Deployed) -> None:
+    """Of a run with large results, from a step."""
+    run = aws.kit.runs("everything")[0]
+    status, answer = aws.ask("POST", f"/v1/runs/{run.run_id}/replay", {"from_step": "wait"})
+    assert status == 200, answer
+    aws.drain()
+    assert aws.kit.run(answer["data"]["run_id"]).status == "Running"
+    assert aws.ask("DELETE", f"/v1/runs/{answer['data']['run_id']}")[0] == 200
+    aws.drain()
+
+
 def sweeps(aws: Deployed) -> None:
     """Runs and pauses that were forgotten, and a schedule."""
     for data in ({}, {"text": LARGE}):
@@ -391,6 +402,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 apps_on_an_sdk,
                 signals,
                 flow_control,
+                replays,
                 sweeps,
                 looking,
             ):

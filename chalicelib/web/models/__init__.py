@@ -28,6 +28,7 @@ from chalicelib.web.models.parameters import (
     QueueQuery,
     RunsQuery,
 )
+from chalicelib.web.models.replays import RunReplayRequest
 from chalicelib.web.models.runs import Jobs, RunAnswer, Runs, Timeline
 from chalicelib.web.models.sdk_state import Actions, RunEvents
 from chalicelib.web.models.signals import SignalAnswer, SignalRequest
@@ -78,6 +79,7 @@ __all__ = [
     "ResultQuery",
     "RunAnswer",
     "RunEvents",
+    "RunReplayRequest",
     "RunResult",
     "RunResultLater",
     "RunStepsRequest",
