@@ -15,12 +15,23 @@ from chalicelib.core.messages import (
     CancellationMessage,
     LookBackMessage,
     MatchPageMessage,
+    ReplayMessage,
     TurnMessage,
     event_queue_messages,
     work_messages,
 )
 from chalicelib.core.metrics import Metric
-from chalicelib.engine import bridge, cancellations, match_pages, planned_steps, process_event, stalling, start, turns
+from chalicelib.engine import (
+    bridge,
+    cancellations,
+    match_pages,
+    planned_steps,
+    process_event,
+    replays_of_many,
+    stalling,
+    start,
+    turns,
+)
 from chalicelib.engine.operator_ports import SourceQueue
 from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Delivery, logger
@@ -81,6 +92,8 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
         match_pages.go_on(platform.services, queued, is_first=delivery.receives == 1)
     elif isinstance(queued, CancellationMessage):
         cancellations.go_on(platform.services, queued, delivery)
+    elif isinstance(queued, ReplayMessage):
+        replays_of_many.go_on(platform.services, queued, delivery)
     else:
         process_event.process(platform.services, queued)
 

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.aws import keys
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
-from chalicelib.core.cancellations import Standing
+from chalicelib.core.bulk import Standing
 from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed, RunStatus
 from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus
 
@@ -71,6 +71,7 @@ def read_standing(item: Item) -> Standing:
         is_open="st" not in item,
         is_settled=item.get("settled", False),
         cancelled_by=None if cause is None else cause.id,
+        status=RunStatus(item["st"]) if "st" in item else None,
     )
 
 

@@ -55,10 +55,7 @@ def replays_of(run_id: str) -> str:
 
 
 CANCELLATIONS: Final = "cancellations"
-
-
-def cancellation(cancellation_id: str) -> tuple[str, str]:
-    return CANCELLATIONS, cancellation_id
+REPLAYS: Final = "replays"
 
 
 # events

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from chalicelib.core.cancellations import Cancellation, Place
+from chalicelib.core.bulk import Place
+from chalicelib.core.cancellations import Cancellation
 from chalicelib.core.concurrency import Woken
 from chalicelib.core.events import Event
+from chalicelib.core.replays import Replay
 from chalicelib.core.runs import Invoker
 
 
@@ -62,6 +64,14 @@ class CancellationMessage(_Message):
     place: Place = Place()
 
 
+class ReplayMessage(_Message):
+    """Go on with a replay of many runs from a place."""
+
+    kind: Literal["replay"] = "replay"
+    replay: Replay
+    place: Place = Place()
+
+
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is; `woken`: it stood in
     line for a place."""
@@ -85,7 +95,9 @@ class PlannedStepMessage(_Message):
     woken: Woken | None = None
 
 
-AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage
+AnyEventMessage = (
+    EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage | ReplayMessage
+)
 EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
 WorkMessage = Annotated[TurnMessage | PlannedStepMessage, Field(discriminator="kind")]
 

@@ -1,9 +1,14 @@
-"""Replaying a run: which of its results the new run begins with."""
+"""Replaying a run: which of its results the new run begins with; and replaying many, from their starts."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from chalicelib.core.bulk import BulkJob, BulkProgress, BulkState
+from chalicelib.core.clock import to_iso
 from chalicelib.core.errors import UserError
 from chalicelib.core.ids import hashed_step_id
+from chalicelib.core.runs import RunStatus
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord, completion_order, in_order
 
 _MOST_NAMED = 20
@@ -41,3 +46,35 @@ def _copy(step: StepRecord) -> StepRecord:
     # The rows that it left belong to the original.
     plan = step.plan.model_copy(update={"pauses": (), "timer": None, "copied": True})
     return StepRecord(id=step.id, status=step.status, plan=plan, outcome=step.outcome, place=step.place)
+
+
+class Replay(BulkJob):
+    """Its runs are those that ended so."""
+
+    status: RunStatus
+
+
+class ReplayProgress(BulkProgress):
+    """`replayed` are runs that have been replayed; `errors` are runs that could not be, since they were gone."""
+
+    replayed: int = 0
+
+
+class ReplayState(BulkState[Replay, ReplayProgress]):
+    """A replay of many as it is stored."""
+
+    def wire(self) -> dict[str, Any]:
+        """What the API shows."""
+        about = self.job
+        return {
+            "id": about.id,
+            "function_id": about.fn_id,
+            "replays": about.status.value,
+            "after": to_iso(about.started_after_ms) if about.started_after_ms else None,
+            "before": to_iso(about.started_before_ms),
+            "created_at": to_iso(about.created_at_ms),
+            **self.ending,
+            "looked_at": self.progress.looked_at,
+            "replayed": self.progress.replayed,
+            "errors": self.progress.errors,
+        }

@@ -12,7 +12,7 @@ from chalicelib.engine.flow_ports import Cells
 from chalicelib.engine.index import Pauses
 from chalicelib.engine.line_ports import Lines
 from chalicelib.engine.logs import logger
-from chalicelib.engine.operator_ports import Cancellations
+from chalicelib.engine.operator_ports import Cancellations, Replays
 from chalicelib.engine.ports import Driver, Events, Exit, Gateway, Metrics, Queues, Signals, Timers
 from chalicelib.engine.run_ports import Runs
 
@@ -60,6 +60,7 @@ class Services:
     lines: Lines
     timers: Timers
     cancellations: Cancellations
+    replays: Replays
     cells: Cells
     queues: Queues
     catalog: Catalog

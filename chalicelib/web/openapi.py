@@ -33,6 +33,7 @@ _PATH_PARAMETERS = {
     "function_id": "The id of a function.",
     "app_id": "The id of an app.",
     "cancellation_id": "The id of a bulk cancellation.",
+    "replay_id": "The id of a replay of many.",
     "letter_id": "The id of a dead letter, as the list of them tells.",
 }
 _ABOUT = """Durable functions: send events, and look at what they caused.

@@ -24,6 +24,7 @@ from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
 from chalicelib.core.replays import results_before
+from chalicelib.core.runs import RunStatus
 from chalicelib.engine import (
     apps,
     cancellations,
@@ -35,6 +36,7 @@ from chalicelib.engine import (
     process_event,
     query,
     replays,
+    replays_of_many,
     signals,
     tick,
 )
@@ -299,6 +301,17 @@ class World:
         while not self.invoke(replay):
             self._advance_ms(5 * limits.MINUTE_MS)
             self.collect()
+        self.settle()
+
+    def replay_many(self, fn_id: str) -> None:
+        """The API's replay of all failed runs of a function. A client that got no answer looks whether it was made."""
+
+        def create(p: Platform) -> None:
+            if not p.services.replays.page(before=None, limit=1):
+                replays_of_many.create(p.services, fn_id, status=RunStatus.FAILED, after_ms=None, before_ms=None)
+
+        while not self.invoke(create):
+            self.settle()
         self.settle()
 
     def sync(self, app_id: str, *names: str, event: str) -> None:

@@ -317,6 +317,15 @@ def replays(aws: Deployed) -> None:
     assert aws.kit.run(answer["data"]["run_id"]).status == "Running"
     assert aws.ask("DELETE", f"/v1/runs/{answer['data']['run_id']}")[0] == 200
     aws.drain()
+    status, answer = aws.ask("POST", "/v1/functions/signalled/replay", {"status": "Cancelled"})
+    assert status == 200, answer
+    aws.drain()
+    assert aws.ask("GET", f"/v1/replays/{answer['data']['id']}")[1]["data"]["replayed"] == 2
+    assert aws.ask("DELETE", f"/v1/replays/{answer['data']['id']}")[0] == 200
+    body = {"function_id": "signalled", "started_before": aws.kit.now.isoformat()}
+    assert aws.ask("POST", "/v1/cancellations", body)[0] == 200
+    aws.drain()
+    aws.pass_time("2m")
 
 
 def sweeps(aws: Deployed) -> None:

@@ -1,4 +1,4 @@
-"""Replays of a run."""
+"""Replays: of a run, of many."""
 
 from __future__ import annotations
 
@@ -105,3 +105,64 @@ def test_a_function_that_is_gone(api: Api) -> None:
 
 def test_a_key_is_asked_for(locked_api: Api) -> None:
     assert post(locked_api, "/v1/runs/01KE6P4YM1NBW735SCXHPH8H4V/replay").status == 401
+
+
+def test_many_from_its_creation_to_its_end(api: Api) -> None:
+    for name in ("Ada", "Bob"):
+        api.send({"name": "demo/greet", "data": {"fail": True, "name": name}})
+    greeted(api, name="Cleo")
+    api.kit.advance("30m")
+
+    answer = post(api, "/v1/functions/greet/replay", {"after": "2026-01-05T09:00:00+00:00"})
+
+    assert answer.status == 200
+    created = answer.body["data"]
+    assert created == {
+        "id": created["id"],
+        "function_id": "greet",
+        "replays": "Failed",
+        "after": "2026-01-05T09:00:00.000Z",
+        "before": created["created_at"],
+        "created_at": created["created_at"],
+        "status": "Running",
+        "ended_at": None,
+        "looked_at": 0,
+        "replayed": 0,
+        "errors": 0,
+    }
+    api.kit.drain()
+    api.kit.advance("2m")
+    ended = api.data(f"/v1/replays/{created['id']}")
+    assert (ended["status"], ended["looked_at"], ended["replayed"]) == ("Completed", 3, 2)
+    assert api.data("/v1/replays") == [ended]
+    assert len(api.data("/v1/runs")) == 5
+
+
+def test_stopping_one_of_many(api: Api) -> None:
+    created = post(api, "/v1/functions/greet/replay").body["data"]
+
+    stopped = api.call("DELETE", f"/v1/replays/{created['id']}")
+
+    assert (stopped.status, stopped.body["data"]["status"]) == (200, "Stopped")
+    assert api.get("/v1/replays/01KE6P4YM1NBW735SCXHPH8H4V").status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"status": "Running"}, "status input should be 'Failed', 'Cancelled' or 'Completed'"),
+        ({"before": "2100-01-01T00:00:00Z"}, "before must not lie in the future"),
+        ({"after": "yesterday"}, "after must be a time such as"),
+        ({"if": "true"}, "unknown field 'if'; known are status, after, before"),
+    ],
+)
+def test_what_is_refused_of_many(api: Api, body: Any, says: str) -> None:
+    answer = post(api, "/v1/functions/greet/replay", body)
+
+    assert answer.status == 400
+    assert says in answer.body["error"]
+    assert api.data("/v1/replays") == []
+
+
+def test_many_of_a_function_that_is_not_there(api: Api) -> None:
+    assert post(api, "/v1/functions/nothing/replay").status == 404

@@ -28,7 +28,7 @@ from chalicelib.web.models.parameters import (
     QueueQuery,
     RunsQuery,
 )
-from chalicelib.web.models.replays import RunReplayRequest
+from chalicelib.web.models.replays import ReplayAnswer, ReplayRequest, Replays, RunReplayRequest
 from chalicelib.web.models.runs import Jobs, RunAnswer, Runs, Timeline
 from chalicelib.web.models.sdk_state import Actions, RunEvents
 from chalicelib.web.models.signals import SignalAnswer, SignalRequest
@@ -76,6 +76,9 @@ __all__ = [
     "RedrivenAnswer",
     "Registered",
     "Registration",
+    "ReplayAnswer",
+    "ReplayRequest",
+    "Replays",
     "ResultQuery",
     "RunAnswer",
     "RunEvents",

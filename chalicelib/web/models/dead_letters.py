@@ -18,6 +18,7 @@ class DeadLetter(Shape):
     queue: Queue = Field(description="The queue that it came from.")
     kind: Literal[
         "cancellation",
+        "replay",
         "event",
         "lifecycle",
         "look_back",
@@ -29,7 +30,7 @@ class DeadLetter(Shape):
     ] = Field(
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "
-            "`look_back`: begins one; `match_page`: goes on with whom an event meets; "
+            "`look_back`: begins one; `match_page`: goes on with whom an event meets; `cancellation`, `replay`: of many; "
             "`turn`, `planned_step`: drives a run; `unreadable`: not a message of Stepwell's."
         )
     )
