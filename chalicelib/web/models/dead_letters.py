@@ -30,7 +30,8 @@ class DeadLetter(Shape):
     ] = Field(
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "
-            "`look_back`: begins one; `match_page`: goes on with whom an event meets; `cancellation`, `replay`: of many; "
+            "`look_back`: begins one; `match_page`: goes on with whom an event meets; "
+            "`cancellation`, `replay`: a page of many runs; "
             "`turn`, `planned_step`: drives a run; `unreadable`: not a message of Stepwell's."
         )
     )
