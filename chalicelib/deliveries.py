@@ -16,6 +16,7 @@ from chalicelib.core.messages import (
     JoinDueMessage,
     LookBackMessage,
     MatchPageMessage,
+    ReplayMessage,
     TurnMessage,
     event_queue_messages,
     work_messages,
@@ -28,6 +29,7 @@ from chalicelib.engine import (
     match_pages,
     planned_steps,
     process_event,
+    replays_of_many,
     stalling,
     start,
     timeouts,
@@ -93,6 +95,8 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
         match_pages.go_on(platform.services, queued, is_first=delivery.receives == 1)
     elif isinstance(queued, CancellationMessage):
         cancellations.go_on(platform.services, queued, delivery)
+    elif isinstance(queued, ReplayMessage):
+        replays_of_many.go_on(platform.services, queued, delivery)
     else:
         process_event.process(platform.services, queued)
 

@@ -124,6 +124,7 @@ def build(
         lines=furnished.lines,
         timers=furnished.timers,
         cancellations=furnished.cancellations,
+        replays=furnished.replays,
         cells=furnished.cells,
         joins=furnished.joins,
         queues=furnished.queues,

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from chalicelib.aws import keys
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
-from chalicelib.core.cancellations import Standing
+from chalicelib.core.bulk import Standing
 from chalicelib.core.events import Event
 from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed, RunStatus
 from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus
@@ -91,6 +91,7 @@ def read_standing(item: Item) -> Standing:
         is_open="st" not in item,
         is_settled=item.get("settled", False),
         cancelled_by=None if cause is None else cause.id,
+        status=RunStatus(item["st"]) if "st" in item else None,
     )
 
 
@@ -106,6 +107,8 @@ def step_item(step: StepRecord, payloads: Payloads, expires_at_s: int) -> Item:
         item["wake"] = step.wake_at_ms
     if step.look_before is not None:
         item["look"] = step.look_before
+    if step.place is not None:
+        item["place"] = step.place
     if step.outcome is not None:
         item |= payloads.fields("res", dump(step.outcome))
     return item

@@ -50,11 +50,12 @@ def open_shard(run_id: str) -> int:
     return ids.shard_of(run_id, OPEN_SHARDS)
 
 
+def replays_of(run_id: str) -> str:
+    return f"replays#{run_id}"
+
+
 CANCELLATIONS: Final = "cancellations"
-
-
-def cancellation(cancellation_id: str) -> tuple[str, str]:
-    return CANCELLATIONS, cancellation_id
+REPLAYS: Final = "replays"
 
 
 # events

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.ages import CloudWatchAges
 from chalicelib.aws.apps import DynamoApps
+from chalicelib.aws.bulk import DynamoCancellations, DynamoReplays
 from chalicelib.aws.bus import EventBus
-from chalicelib.aws.cancellations import DynamoCancellations
 from chalicelib.aws.cells import DynamoCells
 from chalicelib.aws.dead_letters import SqsDeadLetters
 from chalicelib.aws.dynamo import Dynamo
@@ -67,6 +67,7 @@ class Room:
     timers: DynamoTimers
     apps: DynamoApps
     cancellations: DynamoCancellations
+    replays: DynamoReplays
     cells: DynamoCells
     joins: DynamoJoins
     queues: SqsQueues
@@ -127,6 +128,7 @@ def furnish(names: Names, stamp: Callable[[], int], session: Session | None = No
         timers=DynamoTimers(dynamo, names.timers),
         apps=DynamoApps(dynamo, names.functions),
         cancellations=DynamoCancellations(dynamo, names.runs, stamp),
+        replays=DynamoReplays(dynamo, names.runs, stamp),
         cells=DynamoCells(dynamo, names.limits),
         joins=DynamoJoins(dynamo, limits_table=names.limits, events_table=names.events, stamp=stamp),
         queues=SqsQueues(

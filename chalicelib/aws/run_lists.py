@@ -1,9 +1,12 @@
-"""The runs table: its two indexes, which list runs and may be a moment behind."""
+"""The runs table: its two indexes, which list runs and may be a moment behind; and which runs replay another one."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 from chalicelib.aws import keys
-from chalicelib.aws.dynamo import Dynamo
+from chalicelib.aws.dynamo import Dynamo, Write
 
 
 class DynamoRunLists:
@@ -11,6 +14,7 @@ class DynamoRunLists:
 
     _dynamo: Dynamo
     _table: str
+    _stamp: Callable[[], int]
 
     def open_page(self, shard: int, after: str | None, limit: int) -> tuple[list[str], str | None]:
         rows = self._dynamo.query(
@@ -43,3 +47,12 @@ class DynamoRunLists:
                 if count == limit:
                     break
         return sorted(found, reverse=True)[:limit]
+
+    def put_replay(self, original_run_id: str, run_id: str) -> None:
+        row = (keys.replays_of(original_run_id), run_id)
+        self._dynamo.put(Write(self._table, row, item={"expires_at": self._stamp()}))
+
+    def replays(self, original_run_id: str, limit: int) -> list[str]:
+        values = {"pk": keys.replays_of(original_run_id)}
+        rows = self._dynamo.query(self._table, "pk = :pk", values, forward=False, page_size=limit)
+        return [str(item["sk"]) for item in itertools.islice(rows, limit)]

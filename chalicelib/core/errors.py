@@ -49,6 +49,10 @@ class NotFound(UserError):
     """What the caller asked for does not exist."""
 
 
+class Conflict(UserError):
+    """It cannot be done as things stand; the message says what stands against it."""
+
+
 class StaleCheckpoint(UserError):
     """What an app tells of a run comes too late: its call is over, or the run goes on elsewhere. The app must stop."""
 

@@ -124,6 +124,11 @@ def run_id(trigger_id: str, fn_id: str) -> str:
     return ulid(ulid_time_ms(trigger_id), _derive("run", trigger_id, fn_id))
 
 
+def replay_run_id(replay: str, original: str) -> str:
+    """The id of the run that replays another one as a part of a replay of many."""
+    return ulid(ulid_time_ms(replay), _derive("replay", replay, original))
+
+
 def lifecycle_event_id(run: str, name: str, ended_at_ms: int) -> str:
     """The id of an event that tells a run's end."""
     return event_id(ended_at_ms, name, _derive("lifecycle", run, name))

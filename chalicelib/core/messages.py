@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from chalicelib.core.cancellations import Cancellation, Place
+from chalicelib.core.bulk import Place
+from chalicelib.core.cancellations import Cancellation
 from chalicelib.core.concurrency import Woken
 from chalicelib.core.events import Event
 from chalicelib.core.joining import JoinKind
+from chalicelib.core.replays import Replay
 from chalicelib.core.runs import Invoker
 from chalicelib.core.timeouts import Timeout
 
@@ -64,6 +66,14 @@ class CancellationMessage(_Message):
     place: Place = Place()
 
 
+class ReplayMessage(_Message):
+    """Go on with a replay of many runs from a place."""
+
+    kind: Literal["replay"] = "replay"
+    replay: Replay
+    place: Place = Place()
+
+
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is; `woken`: it stood in
     line for a place. With `timeout`, only look whether that has passed."""
@@ -100,7 +110,9 @@ class JoinDueMessage(_Message):
     due_ms: int | None = None
 
 
-AnyEventMessage = EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage
+AnyEventMessage = (
+    EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage | ReplayMessage
+)
 EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
 AnyWorkMessage = TurnMessage | PlannedStepMessage | JoinDueMessage
 WorkMessage = Annotated[AnyWorkMessage, Field(discriminator="kind")]

@@ -101,14 +101,15 @@ class RunSeed(BaseModel):
     # Its timeouts: from its creation to its beginning, from there to its end.
     start_within_ms: int | None = None
     finish_within_ms: int | None = None
+    # Of a run that a debounce or a batch became.
+    gathered: Gathered | None = None
+    # Of a replay: the run that was replayed, whose event is this one's, too.
+    original_run_id: str | None = None
 
     @property
     def start_by_ms(self) -> int | None:
         """When it is cancelled unless it has begun."""
         return None if self.start_within_ms is None else self.created_at_ms + self.start_within_ms
-
-    # Of a run that a debounce or a batch became.
-    gathered: Gathered | None = None
 
     @property
     def is_of_ends(self) -> bool:
@@ -121,6 +122,12 @@ class RunSeed(BaseModel):
         """When it should begin, or be cancelled since it did not."""
         due_ms = max(self.created_at_ms, self.not_before_ms or 0)
         return due_ms if self.start_by_ms is None else min(due_ms, self.start_by_ms)
+
+    @property
+    def from_us(self) -> int:
+        """Since when the run counts as there: it is cancelled by what was accepted later, and stands in line by it. The
+        event of a replay may have come long before."""
+        return self.trigger_received_at_us if self.original_run_id is None else self.created_at_ms * 1_000
 
 
 class RunHead(BaseModel):
@@ -185,6 +192,8 @@ class RunHead(BaseModel):
             body["batch_id"] = self.run_id
         if self.seed.cron is not None:
             body["cron"] = self.seed.cron
+        if self.seed.original_run_id is not None:
+            body["original_run_id"] = self.seed.original_run_id
         if self.ending is not None:
             error = self.ending.error
             body["output"] = self.ending.output if error is None else error.model_dump(exclude_none=True)

@@ -122,6 +122,8 @@ class StepPlan(BaseModel):
     nth: int = 0
     # Others were under way when it was asked for.
     beside: bool = False
+    # It was not executed in this run: its result is that of the run which was replayed.
+    copied: bool = False
 
     @property
     def is_side_by_side(self) -> bool:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.core.clock import to_iso
 from chalicelib.core.durations import format_lookback
 from chalicelib.core.joining import Gathered, JoinKind
-from chalicelib.core.runs import Run
+from chalicelib.core.runs import Run, RunHead
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepRecord, StepStatus, in_order
 
 
-def timeline(run: Run) -> list[dict[str, Any]]:
-    """Entries in the order of their times: `at`, `type`, and what belongs to the type."""
+def timeline(run: Run, replays: Sequence[RunHead] = ()) -> list[dict[str, Any]]:
+    """Entries in the order of their times: `at`, `type`, and what belongs to the type. `replays` are the runs that
+    replay this one."""
     head = run.head
+    original = {} if head.seed.original_run_id is None else {"original_run_id": head.seed.original_run_id}
     entries: list[tuple[int, dict[str, Any]]] = [
         (
             head.seed.created_at_ms,
             {
                 "type": "run.created",
                 "event": {"id": head.seed.event_id, "name": head.seed.event_name},
+                **original,
             },
         )
     ]
@@ -30,11 +34,13 @@ def timeline(run: Run) -> list[dict[str, Any]]:
     if head.seed.not_before_ms is not None:
         body = {"type": "run.throttled", "until": to_iso(head.seed.not_before_ms)}
         entries.append((head.seed.created_at_ms, body))
+    steps = in_order(run.steps.values())
+    entries += [(head.seed.created_at_ms, _copied(step)) for step in steps if step.plan.copied]
     if head.begun_at_ms is not None:
         entries.append((head.begun_at_ms, {"type": "run.started"}))
     # Sorting is stable: what happened in one millisecond stays in the order in which the steps began.
-    for step in in_order(run.steps.values()):
-        entries += _step_entries(step)
+    for step in steps:
+        entries += () if step.plan.copied else _step_entries(step)
     if head.stalled is not None:
         entries.append((head.begun_at_ms or head.seed.created_at_ms, {"type": "run.stalled", "reason": head.stalled}))
     if head.ending is not None:
@@ -49,6 +55,7 @@ def timeline(run: Run) -> list[dict[str, Any]]:
         if late:
             text = f"{len(late)} step result(s) came after the end and changed nothing"
             entries.append((head.ending.ended_at_ms, {"type": "warning", "message": text}))
+    entries += [(one.seed.created_at_ms, {"type": "run.replayed", "run_id": one.run_id}) for one in replays]
     entries.sort(key=lambda entry: entry[0])
     return [{"at": to_iso(at), **body} for at, body in entries]
 
@@ -103,6 +110,14 @@ def _step_entries(step: StepRecord) -> list[tuple[int, dict[str, Any]]]:
     if step.outcome is not None:
         entries.append((step.outcome.ended_at_ms, _ending(step, base)))
     return entries
+
+
+def _copied(step: StepRecord) -> dict[str, Any]:
+    """How it came to its end, the original's timeline tells."""
+    body: dict[str, Any] = {"type": "step.copied", "step": step.plan.name, "step_id": step.id}
+    if step.outcome is not None and step.outcome.error is not None:
+        body["error"] = step.outcome.error.model_dump(exclude_none=True)
+    return body
 
 
 def _details(step: StepRecord) -> dict[str, Any]:

@@ -60,8 +60,8 @@ def _poke_if_overdue(s: Services, head: RunHead) -> bool:
 
 def _send_start_again(s: Services, head: RunHead) -> bool:
     """A run that never began may not have looked back for what cancelled it: its event's message does both again."""
-    if head.seed.gathered is not None:
-        # Its events did not start it themselves. Under no name: from the beginning.
+    if head.seed.gathered is not None or head.seed.original_run_id is not None:
+        # No event's message starts it again. Under no name: from the beginning.
         s.queues.send_events([LookBackMessage(run_id=head.run_id, name="", position="")])
         return True
     record = s.events.get(head.seed.event_id)

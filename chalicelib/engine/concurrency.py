@@ -235,10 +235,10 @@ def is_limited(config: FunctionConfig | None) -> bool:
 
 def _claims(config: FunctionConfig | None, event: Event, seed: RunSeed) -> tuple[tuple[Claim, ...], int]:
     if config is None or not is_limited(config):
-        return (), seed.trigger_received_at_us
+        return (), seed.from_us
     payload = event.payload()
     claims, _ = rule.claims(config.id, config.flow, payload)
-    order_us, _ = rule.order_us(config.flow, payload, seed.trigger_received_at_us)
+    order_us, _ = rule.order_us(config.flow, payload, seed.from_us)
     return claims, order_us
 
 

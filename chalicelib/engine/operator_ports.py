@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
-from chalicelib.core.cancellations import Cancellation, CancellationState, Place, Progress, Standing
+from chalicelib.core.bulk import BulkJob, BulkProgress, BulkState, Place, Standing
+from chalicelib.core.cancellations import Cancellation, CancellationState, Progress
 from chalicelib.core.pauses import Pause
+from chalicelib.core.replays import Replay, ReplayProgress, ReplayState
 from chalicelib.core.runs import RunStatus
 from chalicelib.core.signing import KeySet
 from chalicelib.core.steps import PauseKey, StepRecord
 from chalicelib.engine.ports import QueueName
+
+_Job_contra = TypeVar("_Job_contra", bound=BulkJob, contravariant=True)
+_Progress_contra = TypeVar("_Progress_contra", bound=BulkProgress, contravariant=True)
+_State_co = TypeVar("_State_co", bound=BulkState[Any, Any], covariant=True)
 
 SourceQueue = Literal[QueueName.EVENTS, QueueName.WORK]
 """A queue whose messages may die."""
@@ -123,22 +129,22 @@ class Ages(Protocol):
         ...
 
 
-class Cancellations(Protocol):
-    """The bulk cancellations there are, and how far they have come."""
+class Bulk(Protocol[_Job_contra, _Progress_contra, _State_co]):
+    """The jobs of one kind on many runs, and how far they have come."""
 
-    def put(self, cancellation: Cancellation) -> CancellationState:
+    def put(self, job: _Job_contra) -> _State_co:
         """Put if absent; what is stored afterwards."""
         ...
 
-    def get(self, cancellation_id: str) -> CancellationState | None:
+    def get(self, job_id: str) -> _State_co | None:
         """Consistent."""
         ...
 
-    def page(self, *, before: str | None, limit: int) -> list[CancellationState]:
+    def page(self, *, before: str | None, limit: int) -> Sequence[_State_co]:
         """Newest first, from behind an id on. Consistent."""
         ...
 
-    def advance(self, cancellation_id: str, *, was: Place, now: Progress, nonce: str) -> bool:
+    def advance(self, job_id: str, *, was: Place, now: _Progress_contra, nonce: str) -> bool:
         """A page was carried out by the delivery with this nonce; False when another one had written it down before,
         or it was stopped."""
         ...
@@ -147,6 +153,10 @@ class Cancellations(Protocol):
         """How these runs stand; the missing are left out. Consistent."""
         ...
 
-    def stop(self, cancellation_id: str, now_ms: int) -> CancellationState | None:
+    def stop(self, job_id: str, now_ms: int) -> _State_co | None:
         """Stop it, unless it is over; as it stands afterwards."""
         ...
+
+
+Cancellations = Bulk[Cancellation, Progress, CancellationState]
+Replays = Bulk[Replay, ReplayProgress, ReplayState]

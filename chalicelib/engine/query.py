@@ -161,7 +161,8 @@ def trigger_events(s: Services, run_id: str) -> tuple[Event, ...]:
 
 
 def run_timeline(s: Services, run_id: str) -> list[dict[str, Any]]:
-    return timeline(load_run(s, run_id))
+    run = load_run(s, run_id)
+    return timeline(run, s.runs.heads(s.runs.replays(run_id, limits.MAX_PAGE)))
 
 
 def cancel_run(s: Services, run_id: str) -> RunHead:

@@ -186,6 +186,15 @@ class Runs(Protocol):
         """Runs that are not settled, of one shard, and where to go on."""
         ...
 
+    def put_replay(self, original_run_id: str, run_id: str) -> None:
+        """A run is about to be made that replays another one. Repeating it changes nothing."""
+        ...
+
+    def replays(self, original_run_id: str, limit: int) -> list[str]:
+        """The runs that were to replay this one, newest first: of the latest some may have come to nothing.
+        Consistent."""
+        ...
+
     def page(self, fn_id: str, *, before: str, limit: int) -> list[str]:
         """Positions (`time#run id`) of a function's runs before a position, newest first."""
         ...

@@ -13,7 +13,7 @@ from chalicelib.engine.index import Pauses
 from chalicelib.engine.join_ports import Joins
 from chalicelib.engine.line_ports import Lines
 from chalicelib.engine.logs import logger
-from chalicelib.engine.operator_ports import Cancellations
+from chalicelib.engine.operator_ports import Cancellations, Replays
 from chalicelib.engine.ports import Driver, Events, Exit, Gateway, Metrics, Queues, Signals, Timers
 from chalicelib.engine.run_ports import Runs
 
@@ -61,6 +61,7 @@ class Services:
     lines: Lines
     timers: Timers
     cancellations: Cancellations
+    replays: Replays
     cells: Cells
     joins: Joins
     queues: Queues

@@ -34,30 +34,35 @@ def begin(
     gathered: Gathered | None = None,
     rest: Sequence[Event] = (),
 ) -> None:
-    """Create the run, if absent, and send its first turn, unless it has begun. `gathered`: it is not of this one event
-    alone; `rest`: the other events of its batch."""
-    config = s.catalog.get(planned.fn_id)
-    now = s.clock.now_ms()
-    cancels, warnings, refused = _cancellations(s, config, event, planned.run_id, now)
-    misread = concurrency.problems(config, event)
-    for pause in cancels:
-        s.pauses.note_shape(pause.event_name, pause.shape, pause.accept_until_ms)
+    """Create the run that an event starts, if absent, and send its first turn, unless it has begun. `gathered`: it is
+    not of this one event alone; `rest`: the other events of its batch."""
     seed = RunSeed(
         run_id=planned.run_id,
         fn_id=planned.fn_id,
         event_id=event.internal_id,
         event_name=event.name,
         trigger_received_at_us=event.received_at_us,
-        created_at_ms=now,
+        created_at_ms=s.clock.now_ms(),
         invoker=invoker,
         cron=cron,
-        cancels=tuple(pause.key for pause in cancels),
-        warnings=(*warnings, *misread, *(planned.notes if gathered is not None else ())),
+        warnings=planned.notes if gathered is not None else (),
         not_before_ms=planned.not_before_ms,
         hold=planned.hold,
-        **_timeouts(config),
         gathered=gathered,
     )
+    create(s, seed, event, times, rest)
+
+
+def create(s: Services, seed: RunSeed, event: Event, times: EventTimes | None, rest: Sequence[Event] = ()) -> RunHead:
+    """Create the run, if absent, with its cancellations and timeouts, and send its first turn, unless it has begun; its
+    head. `rest`: the other events of a batch."""
+    config = s.catalog.get(seed.fn_id)
+    cancels, warnings, refused = _cancellations(s, config, event, seed)
+    misread = concurrency.problems(config, event)
+    for pause in cancels:
+        s.pauses.note_shape(pause.event_name, pause.shape, pause.accept_until_ms)
+    keys, told = tuple(pause.key for pause in cancels), (*warnings, *misread, *seed.warnings)
+    seed = seed.model_copy(update={"cancels": keys, "warnings": told, **_timeouts(config)})
     head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config), rest=rest)
     if head.seed is seed:
         s.metrics.count(Metric.RUNS_STARTED)
@@ -67,15 +72,16 @@ def begin(
         settle.settle(s, head.run_id)
         # A redelivered event may have claimed again what its run had given back.
         holders.let_go(s, head.seed)
-        return
+        return head
     if head.begun_at_ms is not None:
-        return
+        return head
     logger.info(
         "run created",
         extra={"run_id": head.run_id, "function_id": head.seed.fn_id, "event_id": event.internal_id},
     )
     timeouts.expect_start(s, head)
     _look_back(s, head, cancels, None)
+    return head
 
 
 def _timeouts(config: FunctionConfig | None) -> dict[str, int]:
@@ -96,12 +102,12 @@ def go_on(s: Services, message: LookBackMessage) -> None:
         settle.settle(s, message.run_id)
         return
     seed = run.head.seed
-    cancels, _, _ = _cancellations(s, s.catalog.get(seed.fn_id), run.event, seed.run_id, seed.created_at_ms)
+    cancels, _, _ = _cancellations(s, s.catalog.get(seed.fn_id), run.event, seed)
     _look_back(s, run.head, cancels, message)
 
 
 def _cancellations(
-    s: Services, config: FunctionConfig | None, event: Event, run_id: str, now_ms: int
+    s: Services, config: FunctionConfig | None, event: Event, seed: RunSeed
 ) -> tuple[list[Pause], tuple[str, ...], int]:
     """The run's cancellation pauses, warnings about their conditions, and how many cannot be used."""
     pauses: list[Pause] = []
@@ -109,7 +115,7 @@ def _cancellations(
     refused = 0
     for number, cancel in enumerate(config.cancel if config is not None else ()):
         try:
-            shapes = s.pauses.shapes_lately(cancel.event, now_ms)
+            shapes = s.pauses.shapes_lately(cancel.event, seed.created_at_ms)
             plan = plan_wait(cancel.event, cancel.if_exp, event.payload(), shapes)
         except InvalidExpression as error:
             # Checked when the function was registered: what is left are values of this event that are too large.
@@ -117,20 +123,20 @@ def _cancellations(
             refused += 1
             continue
         warnings += [f"cancel on {cancel.event}: {text}" for text in plan.warnings]
-        for row, key in plan.placed(run_id, f"cancel-{number}"):
+        for row, key in plan.placed(seed.run_id, f"cancel-{number}"):
             pauses.append(
                 Pause(
                     key=key,
                     kind=PauseKind.CANCEL,
-                    run_id=run_id,
+                    run_id=seed.run_id,
                     fn_id=config.id if config is not None else "",
                     event_name=cancel.event,
                     shape=row.shape.paths,
                     if_exp=cancel.if_exp,
                     condition=None if plan.condition is None else plan.condition.to_json(),
                     trigger_event_id=event.internal_id,
-                    accept_after_us=event.received_at_us,
-                    accept_until_ms=_until(cancel, now_ms),
+                    accept_after_us=seed.from_us,
+                    accept_until_ms=_until(cancel, seed.created_at_ms),
                 )
             )
     return pauses, tuple(warnings), refused
@@ -157,7 +163,7 @@ def _look_back(s: Services, head: RunHead, cancels: list[Pause], reached: LookBa
     looked_at = 0
     for name in names:
         rows = [pause for pause in cancels if pause.event_name == name]
-        after = ids.position(head.seed.trigger_received_at_us // 1000)
+        after = ids.position(head.seed.from_us // 1000)
         if reached is not None and reached.name == name:
             after = reached.position
         for record in s.events.between(name, after=after, before=until, newest_first=False):

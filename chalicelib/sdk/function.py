@@ -105,9 +105,7 @@ def function(
 
     def decorate(handler: Callable[..., Any]) -> Function[Any]:
         what = f"function {fn_id!r}"
-        _check_id(fn_id, what)
-        _check_handler(handler, what)
-        _check_shadowing(handler, fn_id, what)
+        _check(handler, fn_id, what)
         config = _build(
             FunctionConfig,
             what,
@@ -123,6 +121,12 @@ def function(
         return Function(config, handler, failure)
 
     return decorate
+
+
+def _check(handler: Callable[..., Any], fn_id: str, what: str) -> None:
+    _check_id(fn_id, what)
+    _check_handler(handler, what)
+    _check_shadowing(handler, fn_id, what)
 
 
 def _failure_function(config: FunctionConfig, handler: Callable[[Any], Any]) -> Function[Any]:

@@ -51,7 +51,9 @@ def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Respons
         if route.parameters is not None:
             arguments["params"] = load_model(route.parameters).read(request.query_params or {})
         if route.body is not None and not route.takes_body:
-            arguments["body"] = load_model(route.body).read(request.raw_body)
+            model = load_model(route.body)
+            read = model.read if route.needs_body else model.read_if_any
+            arguments["body"] = read(request.raw_body)
         if route.takes_body or route.takes_request or route.takes_any_type:
             arguments["request"] = request
         view, p = load_view(route), platform()

@@ -7,7 +7,7 @@ from typing import Any
 
 from chalice.app import Response
 
-from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoint, TooLarge, UserError
+from chalicelib.core.errors import Conflict, InfrastructureError, NotFound, StaleCheckpoint, TooLarge, UserError
 from chalicelib.engine.logs import logger
 
 
@@ -21,7 +21,7 @@ def answer_to(error: Exception, request: Any) -> Response:
     """The answer when a request ended with this error; what is inside us goes to the log alone."""
     if isinstance(error, NotFound):
         return problem(404, str(error))
-    if isinstance(error, StaleCheckpoint):
+    if isinstance(error, Conflict | StaleCheckpoint):
         return problem(409, str(error))
     if isinstance(error, TooLarge):
         return problem(413, str(error))

@@ -33,6 +33,7 @@ _PATH_PARAMETERS = {
     "function_id": "The id of a function.",
     "app_id": "The id of an app.",
     "cancellation_id": "The id of a bulk cancellation.",
+    "replay_id": "The id of a replay of many.",
     "letter_id": "The id of a dead letter, as the list of them tells.",
 }
 _ABOUT = """Durable functions: send events, and look at what they caused.
@@ -103,7 +104,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if about:
         operation["description"] = about
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _json(route.body)}
+        operation["requestBody"] = {"required": route.needs_body, "content": _json(route.body)}
     elif route.takes_body:
         one = _ref("IncomingEvent")
         schema = {"oneOf": [one, {"type": "array", "items": one, "minItems": 1, "maxItems": 5000}]}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.core.cancellations import Cancellation, Place, Progress, Standing
+from chalicelib.core.bulk import Place, Standing
+from chalicelib.core.cancellations import Cancellation, Progress
 from chalicelib.core.runs import Ending, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from tests.contract.build import ERROR, LARGE, event, run, seed
@@ -23,7 +24,7 @@ def test_put_if_absent(world: World) -> None:
     assert adapter.advance(one.id, was=Place(), now=Progress(place=NEXT, cancelled=2), nonce="a")
     again = adapter.put(one)
 
-    assert (again.cancellation, again.progress) == (one, Progress(place=NEXT, cancelled=2))
+    assert (again.job, again.progress) == (one, Progress(place=NEXT, cancelled=2))
     assert adapter.get(one.id) == again
     assert adapter.get(world.new()) is None
 
@@ -76,7 +77,7 @@ def test_newest_first(world: World) -> None:
         )
 
     def page(before: str | None) -> list[str]:
-        return [state.cancellation.id for state in world.room.cancellations.page(before=before, limit=3)]
+        return [state.job.id for state in world.room.cancellations.page(before=before, limit=3)]
 
     assert page(None) == sorted(page(None), reverse=True)
     assert page(made[3]) == made[2::-1]
@@ -102,9 +103,9 @@ def test_how_runs_stand(world: World) -> None:
 
     assert found == {
         is_open: Standing(is_open, is_open=True),
-        completed: Standing(completed, is_open=False, is_settled=True),
-        cancelled: Standing(cancelled, is_open=False, cancelled_by="a-cancellation"),
-        large: Standing(large, is_open=False),
+        completed: Standing(completed, is_open=False, is_settled=True, status=RunStatus.COMPLETED),
+        cancelled: Standing(cancelled, is_open=False, cancelled_by="a-cancellation", status=RunStatus.CANCELLED),
+        large: Standing(large, is_open=False, status=RunStatus.COMPLETED),
     }
 
 

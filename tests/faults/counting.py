@@ -58,7 +58,7 @@ def _happened(world: World) -> Counter[Metric]:
         if run.head.settled:
             found[_ENDS[run.head.status]] += 1
         for key, step in run.steps.items():
-            if key != FUNCTION_ENTRY:
+            if key != FUNCTION_ENTRY and not step.plan.copied:
                 found.update(_of_step(run, step))
     return found
 

@@ -147,7 +147,7 @@ def _cancellations(world: World, runs: dict[str, Run]) -> list[str]:
     causes = [run.head.ending.cause for run in runs.values() if run.head.ending is not None]
     found = []
     for state in states:
-        cancelled = sum(cause is not None and cause.id == state.cancellation.id for cause in causes)
+        cancelled = sum(cause is not None and cause.id == state.job.id for cause in causes)
         if not state.is_over or state.progress.cancelled != cancelled:
             found.append(f"a bulk cancellation that cancelled {cancelled} runs stands at {state.progress}")
     return found

@@ -326,6 +326,15 @@ def doomed(ctx: Context) -> None:
     raise ValueError("no way")
 
 
+@function(fn_id="fails-once", trigger=TriggerEvent(event="t/fails-once"))
+def fails_once(ctx: Context) -> str:
+    """Fails, and does not when it is replayed."""
+    head = world_now().platform.services.runs.head(ctx.run_id)
+    if head is None or head.seed.original_run_id is None:
+        raise NonRetriableError("as always")
+    return run(ctx, "one")  # type: ignore[no-any-return]
+
+
 @function(fn_id="parallel", trigger=TriggerEvent(event="t/parallel"))
 def parallel(ctx: Context) -> list[Any]:
     left, right = ctx.group.parallel(
@@ -580,6 +589,20 @@ def _bulk_cancel(world: World) -> None:
 _BEGUN = ids.ulid(1_767_603_600_000, bytes(range(10)))
 
 
+def _replay_many(world: World) -> None:
+    """In pages of two, and in a second look."""
+    world.send([{"name": "t/fails-once", "data": {"n": n}} for n in range(3)])
+    world.advance("10s")
+    world.replay_many("fails-once")
+    world.advance("5m")
+
+
+def _replay(world: World) -> None:
+    world.send("t/steps", USER)
+    world.advance("10s")
+    world.replay_run(_BEGUN, "three-steps", "three")
+
+
 def _begun_by_an_app(world: World) -> None:
     """A run that its app ends within the request."""
     event = App(url="https://shop.example").event()
@@ -752,6 +775,8 @@ _ALL = (
     Scenario("cancel overtakes", (cancellable,), _overtaking, ends=_CANCELLED),
     Scenario("cancel by api", (cancellable,), _api_cancel, ends=_CANCELLED),
     Scenario("cancelled in bulk", (in_a_crowd,), _bulk_cancel, ends=("Cancelled",) * 4 + ("Completed",)),
+    Scenario("many replayed", (fails_once,), _replay_many, ends=("Completed",) * 3 + ("Failed",) * 3),
+    Scenario("replayed", (three_steps,), _replay, ends=_BOTH),
     Scenario("begun by an app", (), _begun_by_an_app),
     Scenario("left by an app", (), _left_by_an_app),
     Scenario("step retried", (flaky_step,), _send("t/flaky", then="30m")),

@@ -23,6 +23,8 @@ from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoin
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
+from chalicelib.core.replays import results_before
+from chalicelib.core.runs import RunStatus
 from chalicelib.engine import (
     apps,
     cancellations,
@@ -33,6 +35,8 @@ from chalicelib.engine import (
     ingest,
     process_event,
     query,
+    replays,
+    replays_of_many,
     signals,
     tick,
 )
@@ -281,6 +285,33 @@ class World:
         while not self.invoke(lambda p: query.cancel_run(p.services, run_id)):
             self._advance_ms(5 * limits.MINUTE_MS)
             self.collect()
+        self.settle()
+
+    def replay_run(self, run_id: str, fn_id: str, from_step: str) -> None:
+        """The API's replay of the only run of a function, under this id: repeated, it must be the same run."""
+        (original,) = (
+            row["pk"] for row in self.emulator.rows("runs") if row["sk"] == "0" and f'"{fn_id}"' in row["seed"]
+        )
+
+        def replay(p: Platform) -> None:
+            run = query.load_run(p.services, original)
+            results = results_before(run.steps, from_step)
+            replays.begin(p.services, run.head.seed, run.events, run_id, p.clock.now_ms(), results)
+
+        while not self.invoke(replay):
+            self._advance_ms(5 * limits.MINUTE_MS)
+            self.collect()
+        self.settle()
+
+    def replay_many(self, fn_id: str) -> None:
+        """The API's replay of all failed runs of a function. A client that got no answer looks whether it was made."""
+
+        def create(p: Platform) -> None:
+            if not p.services.replays.page(before=None, limit=1):
+                replays_of_many.create(p.services, fn_id, status=RunStatus.FAILED, after_ms=None, before_ms=None)
+
+        while not self.invoke(create):
+            self.settle()
         self.settle()
 
     def sync(self, app_id: str, *names: str, event: str) -> None:

@@ -430,6 +430,26 @@ def signals(aws: Deployed) -> None:
     assert sorted(run.status for run in aws.kit.runs("signalled")) == ["Cancelled"] * 2 + ["Completed"] * 3
 
 
+def replays(aws: Deployed) -> None:
+    """Of a run with large results, from a step."""
+    run = aws.kit.runs("everything")[0]
+    status, answer = aws.ask("POST", f"/v1/runs/{run.run_id}/replay", {"from_step": "wait"})
+    assert status == 200, answer
+    aws.drain()
+    assert aws.kit.run(answer["data"]["run_id"]).status == "Running"
+    assert aws.ask("DELETE", f"/v1/runs/{answer['data']['run_id']}")[0] == 200
+    aws.drain()
+    status, answer = aws.ask("POST", "/v1/functions/signalled/replay", {"status": "Cancelled"})
+    assert status == 200, answer
+    aws.drain()
+    assert aws.ask("GET", f"/v1/replays/{answer['data']['id']}")[1]["data"]["replayed"] == 2
+    assert aws.ask("DELETE", f"/v1/replays/{answer['data']['id']}")[0] == 200
+    body = {"function_id": "signalled", "started_before": aws.kit.now.isoformat()}
+    assert aws.ask("POST", "/v1/cancellations", body)[0] == 200
+    aws.drain()
+    aws.pass_time("2m")
+
+
 def sweeps(aws: Deployed) -> None:
     """Runs and pauses that were forgotten, and a schedule."""
     for data in ({}, {"text": LARGE}):
@@ -515,6 +535,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 flow_control,
                 in_line,
                 joins,
+                replays,
                 sweeps,
                 looking,
             ):

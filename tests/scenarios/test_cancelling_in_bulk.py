@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.cancellations import CancellationState, Place
+from chalicelib.core.bulk import Place
+from chalicelib.core.cancellations import CancellationState
 from chalicelib.core.clock import from_datetime
 from chalicelib.core.messages import CancellationMessage
 from chalicelib.engine import cancellations
@@ -51,7 +52,7 @@ def cancel(
 
 
 def look(kit: Stepwell, state: CancellationState) -> dict[str, Any]:
-    return cancellations.find(kit.platform.services, state.cancellation.id).wire()
+    return cancellations.find(kit.platform.services, state.job.id).wire()
 
 
 def carts(*numbers: Any) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ def test_the_timeline_tells_which_cancellation_it_was() -> None:
         run = kit.only_run()
         assert run.error == "cancelled in bulk by the API"
         assert run.timeline[-1]["type"] == "run.cancelled"
-        assert run.timeline[-1]["cause"] == {"kind": "api", "id": state.cancellation.id, "name": "bulk cancellation"}
+        assert run.timeline[-1]["cause"] == {"kind": "api", "id": state.job.id, "name": "bulk cancellation"}
         assert [event["data"]["run_id"] for event in kit.events("inngest/function.cancelled")] == [run.run_id]
 
 
@@ -223,14 +224,14 @@ def test_one_that_is_stopped_cancels_no_more() -> None:
         )
         kit.pump.deliver_event()
 
-        stopped = cancellations.stop(s, state.cancellation.id).wire()
+        stopped = cancellations.stop(s, state.job.id).wire()
         kit.drain()
         kit.advance("5m")
 
         assert (stopped["status"], stopped["cancelled"]) == ("Stopped", 2)
         assert sorted(statuses(kit)) == ["Cancelled"] * 2 + ["Running"] * 4
         assert look(kit, state) == stopped
-        assert cancellations.stop(s, state.cancellation.id).wire() == stopped
+        assert cancellations.stop(s, state.job.id).wire() == stopped
 
 
 def test_one_that_is_over_stays_as_it_is_when_it_is_stopped() -> None:
@@ -240,7 +241,7 @@ def test_one_that_is_over_stays_as_it_is_when_it_is_stopped() -> None:
         kit.advance("2m")
         over = look(kit, state)
 
-        assert cancellations.stop(kit.platform.services, state.cancellation.id).wire() == over
+        assert cancellations.stop(kit.platform.services, state.job.id).wire() == over
 
 
 def test_a_message_that_comes_again_changes_nothing() -> None:
@@ -255,7 +256,7 @@ def test_a_message_that_comes_again_changes_nothing() -> None:
         for place in (Place(), Place(look=2)):
             for receives in (1, 2):
                 delivery = Delivery("m", "n", receives, s.clock.now_ms() + 60_000)
-                cancellations.go_on(s, CancellationMessage(cancellation=state.cancellation, place=place), delivery)
+                cancellations.go_on(s, CancellationMessage(cancellation=state.job, place=place), delivery)
 
         assert kit.pump.visible() == 0
         assert look(kit, state) == over

@@ -259,3 +259,14 @@ def test_each_kind_of_message_may_be_shown_as_a_dead_letter() -> None:
     kinds = {message.model_fields["kind"].default for message in messages}
 
     assert kinds <= set(get_args(DeadLetter.model_fields["kind"].annotation))
+
+
+def test_a_page_of_a_replay(api: Api) -> None:
+    created = api.call("POST", "/v1/functions/greet/replay").body["data"]
+    (message,) = api.kit.pump.hold("events")
+    put(api, "events", message["body"])
+
+    (letter,) = letters(api)
+
+    assert (letter["kind"], letter["run_id"]) == ("replay", None)
+    assert created["id"] in letter["body"]

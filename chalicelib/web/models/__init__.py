@@ -28,6 +28,7 @@ from chalicelib.web.models.parameters import (
     QueueQuery,
     RunsQuery,
 )
+from chalicelib.web.models.replays import ReplayAnswer, ReplayRequest, Replays, RunReplayRequest
 from chalicelib.web.models.runs import Jobs, RunAnswer, Runs, Timeline
 from chalicelib.web.models.sdk_state import Actions, RunEvents
 from chalicelib.web.models.signals import SignalAnswer, SignalRequest
@@ -75,9 +76,13 @@ __all__ = [
     "RedrivenAnswer",
     "Registered",
     "Registration",
+    "ReplayAnswer",
+    "ReplayRequest",
+    "Replays",
     "ResultQuery",
     "RunAnswer",
     "RunEvents",
+    "RunReplayRequest",
     "RunResult",
     "RunResultLater",
     "RunStepsRequest",

@@ -33,6 +33,11 @@ class Body(BaseModel):
             raise InvalidBody("; ".join(cls._explained(problem) for problem in error.errors()[:5])) from None
 
     @classmethod
+    def read_if_any(cls, raw: bytes) -> Self:
+        """No body is one without fields."""
+        return cls.read(raw if raw.strip() else b"{}")
+
+    @classmethod
     def _explained(cls, problem: Any) -> str:
         field = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "missing":

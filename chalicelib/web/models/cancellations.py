@@ -18,7 +18,7 @@ def _time(value: object) -> int:
     return moment(value)
 
 
-_Moment = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
+BodyTime = Annotated[int, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class CancellationRequest(Body):
@@ -28,8 +28,8 @@ class CancellationRequest(Body):
     function_id: str = Field(
         min_length=1, max_length=limits.MAX_FUNCTION_ID_CHARS, description="The function, as its app calls it."
     )
-    started_after: _Moment | None = Field(default=None, description="Only runs started at this time or later.")
-    started_before: _Moment = Field(description="Only runs started before this time, which is not in the future.")
+    started_after: BodyTime | None = Field(default=None, description="Only runs started at this time or later.")
+    started_before: BodyTime = Field(description="Only runs started before this time, which is not in the future.")
     if_: str | None = Field(
         default=None, alias="if", description="Only runs whose event fulfils this condition: `event.data.n == 1`."
     )

@@ -18,6 +18,7 @@ class DeadLetter(Shape):
     queue: Queue = Field(description="The queue that it came from.")
     kind: Literal[
         "cancellation",
+        "replay",
         "event",
         "lifecycle",
         "look_back",
@@ -31,6 +32,7 @@ class DeadLetter(Shape):
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "
             "`look_back`: begins one; `match_page`: goes on with whom an event meets; "
+            "`cancellation`, `replay`: a page of many runs; "
             "`turn`, `planned_step`: drives a run; `join_due`: creates that of a debounce or a batch; "
             "`unreadable`: not a message of Stepwell's."
         )

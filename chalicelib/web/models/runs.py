@@ -25,6 +25,7 @@ class RunBody(Shape):
     event_ids: list[str] | None = Field(
         default=None, description="The internal ids of a batch's events; of one run alone, not in lists."
     )
+    original_run_id: str | None = Field(default=None, description="The run that it replays, if it does.")
     not_before: Time | None = Field(
         default=None, description="When a throttle lets it begin. Absent once it has begun, and where it need not wait."
     )
@@ -88,9 +89,11 @@ TimelineType = Literal[
     "run.throttled",
     "run.started",
     "run.stalled",
+    "run.replayed",
     "run.completed",
     "run.failed",
     "run.cancelled",
+    "step.copied",
     "step.planned",
     "step.sleeping",
     "step.waiting",
@@ -127,7 +130,8 @@ class TimelineEntry(Shape):
     index: int | None = Field(default=None, description="Which of the events came, from 0.")
     until: Time | None = Field(default=None, description="When a sleep or a wait ends.")
     function_id: str | None = Field(default=None, description="The invoked function.")
-    run_id: str | None = Field(default=None, description="The invoked run.")
+    run_id: str | None = Field(default=None, description="The invoked run; the run that replays this one.")
+    original_run_id: str | None = Field(default=None, description="The run that this one replays.")
     signal: str | None = Field(default=None, description="The signal that a step waits for.")
     request: str | None = Field(default=None, description="The request that is made for a step, without its query.")
     attempt: int | None = None
