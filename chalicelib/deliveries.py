@@ -17,6 +17,7 @@ from chalicelib.core.messages import (
     LookBackMessage,
     MatchPageMessage,
     ReplayMessage,
+    ResumeMessage,
     TurnMessage,
     event_queue_messages,
     work_messages,
@@ -27,6 +28,7 @@ from chalicelib.engine import (
     cancellations,
     joining,
     match_pages,
+    pausing,
     planned_steps,
     process_event,
     replays_of_many,
@@ -97,6 +99,8 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
         cancellations.go_on(platform.services, queued, delivery)
     elif isinstance(queued, ReplayMessage):
         replays_of_many.go_on(platform.services, queued, delivery)
+    elif isinstance(queued, ResumeMessage):
+        pausing.go_on(platform.services, platform.room.apps, queued)
     else:
         process_event.process(platform.services, queued)
 

@@ -1,4 +1,4 @@
-"""The functions table: each synced app in one item, and the version of all of them."""
+"""The functions table: each synced app in one item; in another the version of all of them, and what is paused."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import base64
 import zlib
 
 from chalicelib.aws import keys
-from chalicelib.aws.dynamo import Dynamo, TransactionRefused, Write
+from chalicelib.aws.dynamo import ConditionFailed, Dynamo, TransactionRefused, Write
 from chalicelib.aws.marshalling import Item
-from chalicelib.core import limits
+from chalicelib.core import function_pauses, limits
 from chalicelib.core.apps import App
 from chalicelib.core.errors import LimitExceeded
+from chalicelib.core.function_pauses import Paused, Registered
 
 # Beyond this an app is stored compressed. Not in S3: its configuration must outlive the bucket's backstop.
 _PLAIN_BYTES = 32 * 1024
@@ -26,8 +27,27 @@ class DynamoApps:
         self._table = table
 
     def version(self) -> int:
+        return self.registered().version
+
+    def registered(self) -> Registered:
         item = self._dynamo.get(self._table, *keys.REGISTRY)
-        return 0 if item is None else int(item["ver"])
+        if item is None:
+            return Registered()
+        return Registered(int(item["ver"]), int(item.get("pauses", 0)), function_pauses.read(item.get("paused")))
+
+    def set_paused(self, paused: Paused, *, seen: int) -> bool:
+        write = Write(
+            self._table,
+            keys.REGISTRY,
+            update="SET paused = :paused, pauses = :next, ver = if_not_exists(ver, :zero)",
+            condition="attribute_not_exists(pauses) OR pauses = :seen",
+            values={"paused": function_pauses.dump(paused), "next": seen + 1, "seen": seen, "zero": 0},
+        )
+        try:
+            self._dynamo.update(write)
+        except ConditionFailed:
+            return False
+        return True
 
     def all(self) -> list[App]:
         rows = self._dynamo.query(self._table, "pk = :pk", {"pk": keys.APPS})
@@ -41,9 +61,10 @@ class DynamoApps:
         registry = Write(
             self._table,
             keys.REGISTRY,
-            item={"ver": seen + 1, "nonce": nonce},
+            # What is paused stays so.
+            update="SET ver = :next, nonce = :nonce",
             condition="attribute_not_exists(pk) OR ver = :seen",
-            values={"seen": seen},
+            values={"next": seen + 1, "nonce": nonce, "seen": seen},
         )
         try:
             self._dynamo.transact([Write(self._table, (keys.APPS, app.id), item=item), registry])

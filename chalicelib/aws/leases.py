@@ -134,8 +134,11 @@ class DynamoLeases:
             starts, values = f"{starts}, timed = :yes", {**values, "yes": True}
         return self._release(run_id, owner, starts, values, version, wake_at_ms)
 
-    def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int) -> RunHead | None:
-        return self._release(run_id, owner, "starts = starts - :one", {"one": 1}, version, wake_at_ms)
+    def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int, gate: bool = False) -> RunHead | None:
+        starts, values = "starts = starts - :one", {"one": 1}
+        if gate:
+            starts, values = f"{starts}, gated = :yes", {**values, "yes": True}
+        return self._release(run_id, owner, starts, values, version, wake_at_ms)
 
     def _release(
         self, run_id: str, owner: Owner, starts: str, of_starts: Item, version: int | None, wake_at_ms: int | None

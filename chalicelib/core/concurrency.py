@@ -26,6 +26,9 @@ MAX_PRIORITY_S = 600
 WAKE_AGAIN_MS = 60 * limits.SECOND_MS
 # So many of a line are looked at at once.
 MAX_LOOKED_AT = 1_000
+# Instead of a digest: no value of a key has it.
+_PAUSED = "paused"
+_NO_LIMIT = -1
 
 
 class LimitKey(BaseModel):
@@ -40,6 +43,11 @@ class LimitKey(BaseModel):
     def is_shared(self) -> bool:
         """Whether several functions share it, who may give it different limits."""
         return not self.fn_id
+
+    @property
+    def is_pause(self) -> bool:
+        """Whether who stands here waits until the function is resumed."""
+        return self.digest == _PAUSED
 
     @property
     def rank(self) -> tuple[str, str]:
@@ -64,6 +72,11 @@ class Claim:
     limit: int
     nth: int
     shown: str
+
+
+def pause_claim(fn_id: str) -> Claim:
+    """What nobody has a place in as long as the function is paused."""
+    return Claim(LimitKey(fn_id=fn_id, digest=_PAUSED), limit=0, nth=_NO_LIMIT, shown="")
 
 
 @dataclass(frozen=True)

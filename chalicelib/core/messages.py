@@ -74,6 +74,15 @@ class ReplayMessage(_Message):
     place: Place = Place()
 
 
+class ResumeMessage(_Message):
+    """End a pause of a function, if it is still this one, and wake those of its runs that stand behind `after`."""
+
+    kind: Literal["resume"] = "resume"
+    fn_id: str
+    pause_id: str
+    after: tuple[int, str] | None = None
+
+
 class TurnMessage(_Message):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is; `woken`: it stood in
     line for a place. With `timeout`, only look whether that has passed."""
@@ -111,7 +120,13 @@ class JoinDueMessage(_Message):
 
 
 AnyEventMessage = (
-    EventMessage | LifecycleMessage | LookBackMessage | MatchPageMessage | CancellationMessage | ReplayMessage
+    EventMessage
+    | LifecycleMessage
+    | LookBackMessage
+    | MatchPageMessage
+    | CancellationMessage
+    | ReplayMessage
+    | ResumeMessage
 )
 EventQueueMessage = Annotated[AnyEventMessage, Field(discriminator="kind")]
 AnyWorkMessage = TurnMessage | PlannedStepMessage | JoinDueMessage

@@ -246,7 +246,7 @@ class Reason(StrEnum):
     TIMER_MISSED = "a timer was missed"
     STANDS_STILL = "it waits for nothing"
     STALLED = "its message went to the dead letters"
-    IN_LINE = "it has stood in line for an hour"
+    IN_LINE = "it has stood in line for long"
 
 
 SETTLE_GRACE_MS = 2 * limits.MINUTE_MS
@@ -257,6 +257,8 @@ POKE_AGAIN_MS = limits.HOUR_MS
 PLANNED_SAFETY_MS = limits.HOUR_MS
 # Of a run that stands in line: whoever frees a place wakes it; this is the safety net.
 IN_LINE_SAFETY_MS = limits.HOUR_MS
+# Of one whose function is paused: whoever resumes it wakes all, and the sweep those who are left.
+PAUSED_SAFETY_MS = limits.DAY_MS
 
 
 def overdue(head: RunHead, now_ms: int) -> Reason | None:

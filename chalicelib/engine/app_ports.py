@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from chalicelib.core.apps import App
+from chalicelib.core.function_pauses import FunctionPause, Paused, Registered
 from chalicelib.core.functions import FunctionConfig
 
 
@@ -32,6 +33,11 @@ class Catalog(Protocol):
         """All that start something. What was synced a few seconds ago may not be known yet."""
         ...
 
+    def pause_of(self, fn_id: str, *, anew: bool = False) -> FunctionPause | None:
+        """Whether the function is paused, and how. What was changed a few seconds ago may not be known yet, unless it
+        is read `anew`."""
+        ...
+
 
 class AppCaller(Protocol):
     """Asks an app for its functions."""
@@ -49,6 +55,15 @@ class Apps(Protocol):
 
     def version(self) -> int:
         """Consistent; one small read. 0 before the first sync."""
+        ...
+
+    def registered(self) -> Registered:
+        """The version, and what is paused. Consistent; one small read."""
+        ...
+
+    def set_paused(self, paused: Paused, *, seen: int) -> bool:
+        """Which functions are paused from now on, if nobody has changed that since it was counted so; whether it was
+        written. A False may be our own success whose answer was lost: decide anew on what is there."""
         ...
 
     def all(self) -> list[App]:

@@ -1,4 +1,4 @@
-"""The functions there are: those of this deployment, and those of synced apps, kept in memory.
+"""The functions there are: those of this deployment, and those of synced apps, kept in memory; and which are paused.
 
 An event that was accepted after a sync was answered must start what was synced. Whether what is kept is new enough for
 it is decided without trusting a clock where that is possible: an invocation begins after its messages were accepted, so
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from chalicelib.core import limits
 from chalicelib.core.clock import Clock
+from chalicelib.core.function_pauses import FunctionPause, Registered
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.engine.app_ports import Apps
 from chalicelib.engine.logs import logger
@@ -36,11 +37,14 @@ def invocation() -> Iterator[None]:
         _invocation.reset(token)
 
 
+_NOTHING = Registered(version=-1)
+
+
 @dataclass(frozen=True)
 class _Known:
     """What was read, when that began, and by which number."""
 
-    version: int = -1
+    registered: Registered = _NOTHING
     number: int = 0
     began_ms: int = 0
     active: dict[str, FunctionConfig] = field(default_factory=dict)
@@ -86,6 +90,11 @@ class SyncedCatalog:
         active = self._look(self._is_recent).active
         return (*self._own.values(), *(config for fn_id, config in active.items() if fn_id not in self._own))
 
+    def pause_of(self, fn_id: str, *, anew: bool = False) -> FunctionPause | None:
+        number = next(_order)
+        known = self._look((lambda known: known.number > number) if anew else self._is_recent)
+        return known.registered.paused.get(fn_id)
+
     def _is_recent(self, known: _Known) -> bool:
         # One that was read in the future was read before the clock was set back.
         return 0 <= self._clock.now_ms() - known.began_ms <= limits.REGISTRY_MAX_AGE_MS
@@ -103,12 +112,12 @@ class SyncedCatalog:
     def _read(self, known: _Known) -> _Known:
         number, began_ms = next(_order), self._clock.now_ms()
         # The version first: what is read afterwards is at least as new.
-        version = self._apps.version()
-        if version == known.version:
-            return replace(known, number=number, began_ms=began_ms)
-        apps = self._apps.all() if version else []
+        registered = self._apps.registered()
+        if registered.version == known.registered.version:
+            return replace(known, registered=registered, number=number, began_ms=began_ms)
+        apps = self._apps.all() if registered.version else []
         active = {config.id: config for app in apps for config in app.functions}
         retired = {one.config.id: one.config for app in apps for one in app.retired}
         for fn_id in active.keys() & self._own.keys():
             logger.warning("a function of this deployment hides one of an app", extra={"function_id": fn_id})
-        return _Known(version, number, began_ms, active, retired)
+        return _Known(registered, number, began_ms, active, retired)

@@ -10,6 +10,7 @@ from chalicelib.core.messages import EventMessage, LifecycleMessage, LookBackMes
 from chalicelib.core.metrics import Metric
 from chalicelib.core.pauses import Pause, PauseKind
 from chalicelib.core.runs import Reason, RunHead, overdue
+from chalicelib.engine import lines
 from chalicelib.engine.services import Services, logger
 
 OPEN_SHARDS = 8
@@ -45,6 +46,9 @@ def _poke_if_overdue(s: Services, head: RunHead) -> bool:
     reason = overdue(head, s.clock.now_ms())
     if reason is None:
         return False
+    if reason is Reason.TIMER_MISSED and lines.is_held(s, head.seed.fn_id):
+        # It waits for its function to be resumed, and sees to it that it is kept.
+        reason = Reason.IN_LINE
     told = {"run_id": head.run_id, "function_id": head.seed.fn_id, "reason": reason.value}
     if reason is Reason.IN_LINE:
         logger.info("run is sent a turn", extra=told)

@@ -70,7 +70,17 @@ class Places:
     @property
     def are_limited(self) -> bool:
         """Whether there is anything to take, or to leave."""
-        return bool(self._claims or self._lines)
+        return bool(self._claims or self._lines or self._paused())
+
+    @property
+    def are_paused(self) -> bool:
+        """Whether this one stands in line until its function is resumed."""
+        return any(key.is_pause for key, _ in self._lines)
+
+    def _paused(self) -> Claim | None:
+        """As far as is known; while it is so, no place is taken."""
+        fn_id = self._me.fn_id
+        return rule.pause_claim(fn_id) if lines.is_held(self._s, fn_id) else None
 
     def enter(self, give_up: Callable[[], bool]) -> bool:
         """Take a place under each limit; False when this one now stands in line.
@@ -79,12 +89,13 @@ class Places:
         holder, who then tries again: the news may be that a place is free.
         """
         while True:
-            full = self._take_all()
+            full = self._paused() or self._take_all()
             if full is None:
                 self._leave_lines()
                 return True
             if self._stand(full) and give_up():
-                self._s.metrics.count(Metric.WAITED_IN_LINE)
+                if not full.key.is_pause:
+                    self._s.metrics.count(Metric.WAITED_IN_LINE)
                 return False
 
     def _take_all(self) -> Claim | None:
@@ -153,6 +164,11 @@ class Places:
         self._s.lines.stand(claim.key, waiter)
         here = claim.key, me.place_in_line
         self._lines[here] = None
+        if claim.key.is_pause:
+            if not lines.is_held(self._s, me.fn_id, anew=True):
+                return False
+            self._leave_lines(but=here)
+            return True
         slots = self._s.lines.slots(claim.key)
         if rule.held_by(slots, me.holder) is not None:
             return False
@@ -169,7 +185,7 @@ class Places:
             key, place_in_line = line
             self._s.lines.leave(key, place_in_line)
             del self._lines[line]
-            if key not in held:
+            if key not in held and not key.is_pause:
                 # It was woken for a place that it does not take.
                 lines.wake(self._s, key, self._limit(key))
 
@@ -199,6 +215,8 @@ class Places:
             self._lines[claim.key, self._me.place_in_line] = None
         for key, place_in_line in self._lines:
             self._s.lines.leave(key, place_in_line, None if is_over else self._me.attempt)
+            if key.is_pause:
+                continue
             mine = rule.held_by(self._s.lines.slots(key), self._me.holder)
             if mine is not None and not mine.is_live(self._s.clock.now_ms()):
                 self._s.lines.give_back(key, mine)
@@ -268,7 +286,10 @@ def pass_by(s: Services, seed: RunSeed | None, message: TurnMessage | PlannedSte
 def leave_lines(s: Services, run: Run) -> None:
     """A run was ended from outside: neither it nor its planned steps stand in line any more. Whoever was woken of them
     looks for those behind when its message comes."""
-    claims, order_us = _claims(s.catalog.get(run.head.seed.fn_id), run.event, run.head.seed)
+    fn_id = run.head.seed.fn_id
+    claims, order_us = _claims(s.catalog.get(fn_id), run.event, run.head.seed)
+    if lines.is_held(s, fn_id):
+        claims = (*claims, rule.pause_claim(fn_id))
     under_way = [step.id for step in run.steps.values() if step.plan.planned and not step.status.is_final]
     for claim in claims:
         for step_id in (None, *under_way):

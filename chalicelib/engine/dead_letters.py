@@ -17,6 +17,7 @@ from chalicelib.core.messages import (
     EventMessage,
     MatchPageMessage,
     ReplayMessage,
+    ResumeMessage,
     event_queue_messages,
     work_messages,
 )
@@ -174,7 +175,7 @@ def _contents(letter: Letter) -> dict[str, Any]:
         return {**found, "kind": "event", "event_id": message.event.internal_id, "event_name": message.event.name}
     if isinstance(message, MatchPageMessage):
         return {**found, "kind": message.kind, "event_id": message.event_id}
-    if isinstance(message, CancellationMessage | ReplayMessage):
+    if isinstance(message, CancellationMessage | ReplayMessage | ResumeMessage):
         return {**found, "kind": message.kind}
     return {**found, "kind": message.kind, "run_id": message.run_id, "event_name": message.name}
 

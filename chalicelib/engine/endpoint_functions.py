@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chalicelib.core.endpoints import config_of
+from chalicelib.core.function_pauses import FunctionPause
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.engine.app_ports import Catalog
 
@@ -28,3 +29,6 @@ class WithEndpoints:
 
     def configs(self) -> Sequence[FunctionConfig]:
         return self._registered.configs()
+
+    def pause_of(self, fn_id: str, *, anew: bool = False) -> FunctionPause | None:
+        return self._registered.pause_of(fn_id, anew=anew)

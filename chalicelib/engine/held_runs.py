@@ -9,7 +9,16 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.errors import LeaseLost
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
-from chalicelib.core.runs import IN_LINE_SAFETY_MS, Ending, Owner, Run, RunHead, RunStatus, wake_at_ms
+from chalicelib.core.runs import (
+    IN_LINE_SAFETY_MS,
+    PAUSED_SAFETY_MS,
+    Ending,
+    Owner,
+    Run,
+    RunHead,
+    RunStatus,
+    wake_at_ms,
+)
 from chalicelib.core.steps import progress_mark
 from chalicelib.core.timeouts import no_later
 from chalicelib.engine import concurrency, leases, settle, timeouts
@@ -72,11 +81,20 @@ class HeldRun:
 
     def _stand_in_line(self) -> bool:
         """Give the lease back; False when there is news, which has then been read."""
-        wake = no_later(self._head, self._s.clock.now_ms() + IN_LINE_SAFETY_MS)
+        is_paused = self.places.are_paused
+        safety_ms = PAUSED_SAFETY_MS if is_paused else IN_LINE_SAFETY_MS
+        wake = no_later(self._head, self._s.clock.now_ms() + safety_ms)
         keep_all(self._s, self._run, wake)
-        head = self._s.runs.park(self._head.run_id, self._owner, version=self._version, wake_at_ms=wake)
+        head = self._s.runs.park(
+            self._head.run_id,
+            self._owner,
+            version=self._version,
+            wake_at_ms=wake,
+            gate=self._has_only_been_leased(),
+        )
         if head is None:
-            logger.info("stands in line for a place", extra={"run_id": self._head.run_id})
+            what = "waits for its function to be resumed" if is_paused else "stands in line for a place"
+            logger.info(what, extra={"run_id": self._head.run_id})
             return True
         if head.ending is not None:
             settle.settle(self._s, head.run_id)
@@ -84,6 +102,13 @@ class HeldRun:
             return True
         self._read_news(head)
         return False
+
+    def _has_only_been_leased(self) -> bool:
+        """Whether nothing but the first lease has marked the run as begun: nobody has given one back, or died with it,
+        and nothing was done under this one."""
+        head = self._head
+        is_first = head.starts == 1 and head.wake_at_ms is None and not head.is_timed
+        return is_first and self._calls == 0 and not self._run.steps
 
     def _read_news(self, head: RunHead) -> None:
         self._version, self._news_at_ms = head.version, max(self._news_at_ms, head.news_at_ms)

@@ -14,6 +14,29 @@ _LINES_PAGE = 100
 _RESERVE_MS = 5_000
 
 
+def is_held(s: Services, fn_id: str, *, anew: bool = False) -> bool:
+    """Whether the runs of the function wait until it is resumed."""
+    pause = s.catalog.pause_of(fn_id, anew=anew)
+    return pause is not None and pause.holds
+
+
+def wake_page(s: Services, key: LimitKey, line: list[Waiter]) -> None:
+    """Send their messages to those who waited for a function that was resumed, unless they were woken just now."""
+    now = s.clock.now_ms()
+    for waiter in line:
+        if waiter.woken_at_ms + rule.WAKE_AGAIN_MS <= now:
+            s.queues.send_work(_message(key, waiter))
+            s.lines.mark_woken(key, waiter, now)
+
+
+def _wake_resumed(s: Services, key: LimitKey) -> bool:
+    """The message that wakes them was lost, or has not come so far."""
+    line = s.lines.waiters(key, limit=_LINES_PAGE)
+    if not is_held(s, key.fn_id):
+        wake_page(s, key, line)
+    return bool(line)
+
+
 def wake(s: Services, key: LimitKey, limit: int | None, *, but: str | None = None) -> bool:
     """Look, and send their messages to those for whom there is a place; whether somebody stands in line, as far as was
     looked. Sent before it is noted: the note only saves sending twice."""
@@ -64,7 +87,7 @@ def sweep(s: Services, deadline_ms: int) -> int:
                 if s.clock.now_ms() > deadline_ms - _RESERVE_MS:
                     return looked_at
                 looked_at += 1
-                if not wake(s, line.key, None):
+                if not (_wake_resumed(s, line.key) if line.key.is_pause else wake(s, line.key, None)):
                     s.lines.forget(line)
             if len(lines) < _LINES_PAGE:
                 break

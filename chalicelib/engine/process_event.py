@@ -12,7 +12,7 @@ from chalicelib.core.matching import event_name_matches, trigger_matches
 from chalicelib.core.messages import EventMessage, LifecycleMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, EventTimes, Start
-from chalicelib.engine import flow, holders, joining, lifecycle, match_pages, start
+from chalicelib.engine import flow, holders, joining, lifecycle, match_pages, pausing, start
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.side_by_side import try_all
@@ -120,8 +120,8 @@ def _lifecycle_record(s: Services, message: LifecycleMessage, began_ms: int) -> 
 
 
 def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
-    """Which runs the event starts, and which it does not: the user's id was seen within 24 hours, or flow control has
-    something against it."""
+    """Which runs the event starts, and which it does not: the function is paused, the user's id was seen within 24
+    hours, or flow control has something against it."""
     event = message.event
     # What was synced before the event was accepted is to be started by it.
     s.catalog.catch_up(event.received_at_ms)
@@ -130,6 +130,7 @@ def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
         config = s.catalog.get(message.target)
         if message.cron is not None and config is not None and config.retired:
             planned = planned.model_copy(update={"problem": "its app has the function no more"})
+        planned = pausing.unless_skipped(s, planned)
         return (flow.admit(s, config, event, planned),)
     found = []
     for config in s.catalog.configs():
@@ -137,7 +138,9 @@ def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
         if not matched and problem is None:
             continue
         planned = Start(fn_id=config.id, run_id=ids.run_id(event.internal_id, config.id), problem=problem)
-        if matched and event.user_id is not None:
+        # Before anything is taken for it: what is skipped may be sent again.
+        planned = pausing.unless_skipped(s, planned)
+        if planned.is_live and event.user_id is not None:
             holder = s.events.claim_id(config.id, event.user_id, planned.run_id, s.clock.now_ms())
             if holder != planned.run_id:
                 planned = planned.model_copy(update={"duplicate_of": holder})

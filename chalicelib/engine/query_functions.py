@@ -21,12 +21,12 @@ def functions(s: Services) -> list[dict[str, Any]]:
     """All that start something, by their ids."""
     now = s.clock.now_ms()
     s.catalog.catch_up(now)
-    return [_wire(config, now) for config in sorted(s.catalog.configs(), key=lambda config: config.id)]
+    return [_wire(s, config, now) for config in sorted(s.catalog.configs(), key=lambda config: config.id)]
 
 
 def function(s: Services, fn_id: str) -> dict[str, Any]:
     """Also a retired one. Raises NotFound."""
-    return _wire(known(s, fn_id), s.clock.now_ms())
+    return _wire(s, known(s, fn_id), s.clock.now_ms())
 
 
 def known(s: Services, fn_id: str) -> FunctionConfig:
@@ -38,8 +38,11 @@ def known(s: Services, fn_id: str) -> FunctionConfig:
     return config
 
 
-def _wire(config: FunctionConfig, now_ms: int) -> dict[str, Any]:
+def _wire(s: Services, config: FunctionConfig, now_ms: int) -> dict[str, Any]:
     body = config.wire()
+    pause = s.catalog.pause_of(config.id)
+    if pause is not None:
+        body["paused"] = pause.wire()
     body["triggers"] = [_trigger(trigger, now_ms) for trigger in config.triggers]
     if config.warnings:
         body["warnings"] = list(config.warnings)

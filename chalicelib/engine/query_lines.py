@@ -1,4 +1,5 @@
-"""Looking at what waits: in line for a place under a limit, or for the time that a throttle gave it."""
+"""Looking at what waits: in line for a place under a limit, until the function is resumed, or for the time that a
+throttle gave it."""
 
 from __future__ import annotations
 
@@ -82,7 +83,7 @@ class _Found:
                 if waiter.fn_id == self._config.id:
                     if len(self.rows) == self._limit:
                         return True
-                    self.rows.append(_in_line(self._config, waiter))
+                    self.rows.append(_in_line(self._config, key, waiter))
                 self.place = _Place(key=key, order_us=waiter.order_us, holder=waiter.holder, before=_NEWEST)
             if len(part) < _PART:
                 return False
@@ -129,7 +130,9 @@ def _place(cursor: str | None) -> _Place | None:
         raise not_ours() from None
 
 
-def _in_line(config: FunctionConfig, waiter: Waiter) -> dict[str, Any]:
+def _in_line(config: FunctionConfig, key: LimitKey, waiter: Waiter) -> dict[str, Any]:
+    if key.is_pause:
+        return _held(waiter)
     limits = () if config.flow is None else config.flow.concurrency
     configured = limits[waiter.nth] if waiter.nth < len(limits) else None
     return {
@@ -140,6 +143,22 @@ def _in_line(config: FunctionConfig, waiter: Waiter) -> dict[str, Any]:
         "scope": None if configured is None else configured.scope,
         "key": None if configured is None else configured.key,
         "key_value": waiter.shown or None,
+        "since": to_iso(waiter.since_ms),
+        "woken_at": to_iso(waiter.woken_at_ms) if waiter.woken_at_ms else None,
+        "expected_start": None,
+    }
+
+
+def _held(waiter: Waiter) -> dict[str, Any]:
+    """One that waits until its function is resumed."""
+    return {
+        "run_id": waiter.run_id,
+        "step_id": waiter.step_id,
+        "reason": "paused",
+        "limit": None,
+        "scope": None,
+        "key": None,
+        "key_value": None,
         "since": to_iso(waiter.since_ms),
         "woken_at": to_iso(waiter.woken_at_ms) if waiter.woken_at_ms else None,
         "expected_start": None,

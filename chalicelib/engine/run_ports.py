@@ -67,8 +67,9 @@ class Runs(Protocol):
         LeaseLost."""
         ...
 
-    def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int) -> RunHead | None:
-        """Give the lease back of a turn that did nothing yet: as `release`, but this start does not count."""
+    def park(self, run_id: str, owner: Owner, *, version: int, wake_at_ms: int, gate: bool = False) -> RunHead | None:
+        """Give the lease back of a turn that did nothing yet: as `release`, but this start does not count. With `gate`
+        the run has not begun by it, and is gated from now on."""
         ...
 
     def checkpoint(self, run_id: str, owner: Owner, steps: int) -> RunHead | None:

@@ -22,7 +22,7 @@ _PUT, _UPDATE, _DELETE = "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Ba
 _DELETE_ONE = "dynamodb:DeleteItem"
 _SEND, _LOOK = "sqs:SendMessage", "sqs:GetQueueAttributes"
 _TAKE = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
-# Which functions there are: every handler reads them, the API alone writes them.
+# Which functions there are, and which are paused: every handler reads that.
 _CATALOG = (_GET, _QUERY)
 
 Statement = dict[str, Any]
@@ -115,7 +115,7 @@ def _api(w: _Writer) -> list[Statement]:
         w.allow("Pauses", (_GET, _GET_MANY, _QUERY, _SCAN, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_GET, _QUERY, _PUT, _DELETE), "TimersTable"),
         w.allow("Limits", (_GET, _QUERY, _DELETE_ONE), "LimitsTable"),
-        w.allow("Functions", (*_CATALOG, _PUT), "FunctionsTable"),
+        w.allow("Functions", (*_CATALOG, _PUT, _UPDATE), "FunctionsTable"),
         w.payloads(),
         w.allow("Send", (_SEND, _LOOK), "EventsQueue", "WorkQueue"),
         w.allow("DeadLetters", (_LOOK, *_TAKE), "EventsDeadQueue", "WorkDeadQueue"),
@@ -136,10 +136,11 @@ def _on_event(w: _Writer) -> list[Statement]:
         w.indexes("by_function"),
         w.allow("Pauses", (_QUERY, _PUT, _DELETE, _DELETE_ONE), "PausesTable"),
         w.allow("Timers", (_PUT, _DELETE), "TimersTable"),
-        w.allow("Limits", (_GET, _PUT, _DELETE_ONE), "LimitsTable"),
+        w.allow("Limits", (_GET, _QUERY, _PUT, _UPDATE, _DELETE_ONE), "LimitsTable"),
         w.payloads(),
         w.allow("Exit", ("events:PutEvents",), "EventBus"),
-        w.allow("Functions", _CATALOG, "FunctionsTable"),
+        # A function is resumed.
+        w.allow("Functions", (*_CATALOG, _UPDATE), "FunctionsTable"),
     ]
 
 

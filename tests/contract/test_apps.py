@@ -12,6 +12,7 @@ from chalicelib.aws import keys
 from chalicelib.aws.apps import DynamoApps
 from chalicelib.core.apps import App, remove
 from chalicelib.core.errors import LimitExceeded
+from chalicelib.core.function_pauses import FunctionPause, Registered, with_pause
 from chalicelib.core.functions import EventTrigger, FunctionConfig
 from tests.contract.conftest import NOW_MS, World
 
@@ -126,3 +127,52 @@ def test_of_many_at_once_one_wins_each_version(ministack: World) -> None:
     assert len(won) == len(set(won))
     assert ministack.room.apps.version() == before + len(won)
     assert stored(ministack.room.apps, app_id) in [app(app_id, count=number + 1) for number in range(8)]
+
+
+def pauses(world: World) -> Registered:
+    return world.again().apps.registered()
+
+
+def test_what_is_paused_is_written_on_what_was_seen(world: World) -> None:
+    apps, before = world.room.apps, world.room.apps.registered()
+    one = FunctionPause(id=uuid.uuid4().hex, since_ms=NOW_MS)
+    two = FunctionPause(id=uuid.uuid4().hex, mode="skip", since_ms=NOW_MS)
+
+    assert apps.set_paused({"fn ü": one}, seen=before.pauses)
+    assert not apps.set_paused({"fn ü": two}, seen=before.pauses)
+
+    after = pauses(world)
+    assert (after.version, after.pauses, after.paused) == (before.version, before.pauses + 1, {"fn ü": one})
+    assert apps.set_paused({}, seen=after.pauses)
+    assert pauses(world).paused == {}
+
+
+def test_a_sync_leaves_what_is_paused_as_it_is(world: World) -> None:
+    apps = world.room.apps
+    pause = FunctionPause(id=uuid.uuid4().hex, since_ms=NOW_MS)
+    assert apps.set_paused({"fn": pause}, seen=apps.registered().pauses)
+    before = apps.registered()
+
+    put(apps, app())
+
+    after = pauses(world)
+    assert after == Registered(before.version + 1, before.pauses, {"fn": pause})
+    assert apps.set_paused({}, seen=after.pauses)
+
+
+def test_of_many_pauses_at_once_none_is_lost(ministack: World) -> None:
+    names = [f"{uuid.uuid4().hex}" for _ in range(6)]
+
+    def attempt(name: str) -> None:
+        apps, pause = ministack.again().apps, FunctionPause(id=name, since_ms=NOW_MS)
+        while True:
+            seen = apps.registered()
+            if name in seen.paused or apps.set_paused(with_pause(seen.paused, name, pause), seen=seen.pauses):
+                return
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(attempt, names))
+
+    there = pauses(ministack)
+    assert set(names) <= set(there.paused)
+    assert ministack.room.apps.set_paused({}, seen=there.pauses)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.engine import ingest
+from chalicelib.engine import ingest, pausing
 from chalicelib.sdk import Batch, Context, Debounce, RateLimit, Singleton, Throttle, Timeouts, TriggerEvent, function
 from infra.local.cloud import Cloud
 from tests.bench import scenario
@@ -105,6 +105,26 @@ def test_timeouts(aws: Cloud, key: str) -> None:
     # Each is a message; and when it is far, a timer.
     assert spent_on_a_run(timeouts=Timeouts(start="1m", finish="1m")) == (units, messages + 2, 0, 0)
     assert spent_on_a_run(timeouts=Timeouts(start="1h", finish="1h")) == (units, messages, 2, 2)
+
+
+def test_a_pause(aws: Cloud, key: str) -> None:
+    bench = bench_of(aws)
+    services, apps = bench.platform.services, bench.platform.room.apps
+    pausing.pause(services, apps, FN_ID, "queue")
+    try:
+        send(bench, key)
+        # Its place in the line, and the line.
+        assert spent(bench) == (2, 2, 0)
+        bench.meter.reset()
+    finally:
+        pausing.resume(services, apps, FN_ID)
+    bench.pump.drain()
+
+    # A page of the line is read once; who is woken is noted, and leaves.
+    assert spent(bench) == (1, 1, 0)
+    assert bench.meter.lines["read: query limits"].requests == 1
+    [left] = [line for name, line in bench.meter.lines.items() if name.startswith("DeleteItem")]
+    assert (left.writes, left.requests) == (1, 1)
 
 
 JOIN = "transaction: joined, limits"

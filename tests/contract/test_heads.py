@@ -484,3 +484,21 @@ def test_a_function_s_runs_are_listed_newest_first_across_shards_page_by_page(wo
         assert found == expected
     assert world.room.runs.page(f"{fn_id}-none", before="9" * 15, limit=5) == []
     assert world.room.runs.page(fn_id, before=f"{NOW_MS:015d}", limit=5) == []
+
+
+def test_a_run_that_was_only_leased_is_gated_when_it_is_parked(world: World) -> None:
+    seed = build.seed(world)
+    world.room.runs.create(seed, build.event(world), ())
+    lease(world, seed.run_id)
+    assert build.head(world, seed.run_id).begun_at_ms == NOW_MS
+
+    assert world.room.runs.park(seed.run_id, ME, version=0, wake_at_ms=LATER_MS, gate=True) is None
+
+    head = build.head(world, seed.run_id)
+    assert (head.status, head.gated, head.starts, head.owner) == (RunStatus.QUEUED, True, 0, None)
+    assert lease(world, seed.run_id, now_ms=NOW_MS + 5)[0] is LeaseResult.TAKEN
+    begun = world.room.runs.begin(seed.run_id, ME, NOW_MS + 6)
+    assert (begun.status, begun.begun_at_ms) == (RunStatus.RUNNING, NOW_MS + 6)
+    # One that has begun stays so.
+    assert world.room.runs.park(seed.run_id, ME, version=0, wake_at_ms=LATER_MS) is None
+    assert build.head(world, seed.run_id).status is RunStatus.RUNNING

@@ -597,6 +597,16 @@ def _replay_many(world: World) -> None:
     world.advance("5m")
 
 
+def _paused(world: World) -> None:
+    """A run that begins during the pause, and one that has begun before."""
+    world.send("t/sleep", {"for": "10m"})
+    world.pause("asleep")
+    world.advance("20m")
+    world.send("t/sleep", {"for": "10m"})
+    world.resume("asleep")
+    world.advance("20m")
+
+
 def _replay(world: World) -> None:
     world.send("t/steps", USER)
     world.advance("10s")
@@ -803,6 +813,7 @@ _ALL = (
     Scenario("rate limit", (rated,), _rated, ends=("Completed",) * 3),
     Scenario("singleton", (one_at_a_time,), _one_at_a_time, ends=_BOTH),
     Scenario("singleton, the newest", (newest_only,), _newest_only, ends=("Cancelled", "Completed")),
+    Scenario("paused and resumed", (asleep,), _paused, ends=_BOTH),
     Scenario("throttle near", (paced,), _paced("10m"), ends=("Completed",) * 3),
     Scenario("throttle far", (paced_far,), _paced("3h"), arm_ticks=True, ends=("Completed",) * 3),
     Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),

@@ -20,6 +20,7 @@ from chalicelib.core.calls import CallRequest, Operations, Reply, Returned
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import InfrastructureError, NotFound, StaleCheckpoint, UserError
+from chalicelib.core.function_pauses import PauseMode
 from chalicelib.core.functions import CronTrigger, EventTrigger, FunctionConfig
 from chalicelib.core.messages import EventMessage, LifecycleMessage, event_queue_messages
 from chalicelib.core.metrics import Metric
@@ -33,6 +34,7 @@ from chalicelib.engine import (
     dead_letters,
     endpoint_runs,
     ingest,
+    pausing,
     process_event,
     query,
     replays,
@@ -333,6 +335,18 @@ class World:
 
         while not self.invoke(remove):
             pass
+
+    def pause(self, fn_id: str, mode: PauseMode = "queue") -> None:
+        """The API's pause. A client that got no answer asks again."""
+        while not self.invoke(lambda p: pausing.pause(p.services, p.room.apps, fn_id, mode)):
+            pass
+        self.settle()
+
+    def resume(self, fn_id: str) -> None:
+        """The API's resume. A client that got no answer asks again."""
+        while not self.invoke(lambda p: pausing.resume(p.services, p.room.apps, fn_id)):
+            pass
+        self.settle()
 
     def cancel_in_bulk(self, fn_id: str, if_exp: str | None) -> None:
         """The API's cancellation of all runs of a function until now. A client that got no answer asks again."""

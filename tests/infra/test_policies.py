@@ -14,6 +14,7 @@ import pytest
 from chalicelib.core import concurrency, ids
 from chalicelib.core.concurrency import Slot
 from chalicelib.core.ids import hashed_step_id
+from chalicelib.core.messages import ResumeMessage
 from chalicelib.engine import collect
 from chalicelib.sdk import (
     Batch,
@@ -128,6 +129,10 @@ def signaller(ctx: Context) -> object:
     return ctx.step.send_signal("tell", signal="s")
 
 
+@function(fn_id="plain", trigger=TriggerEvent(event="demo/plain"))
+def plain(_ctx: Context) -> None: ...
+
+
 @function(
     fn_id="rated",
     trigger=TriggerEvent(event="demo/rated"),
@@ -225,6 +230,24 @@ def joins(aws: Deployed) -> None:
         assert aws.ask("GET", f"/v0/runs/{run.run_id}/batch")[0] == 200
 
 
+def paused(aws: Deployed) -> None:
+    """A function that waits, whose pause is ended by the API, and by the message of one that died."""
+    services = aws.kit.platform.services
+    for dies in (False, True):
+        assert aws.ask("POST", "/v1/functions/plain/pause", {"mode": "queue"})[0] == 200
+        aws.send("demo/plain")
+        aws.drain()
+        assert len(aws.ask("GET", "/v1/functions/plain/queue")[1]["data"]) == 1
+        pause = services.catalog.pause_of("plain")
+        assert pause is not None
+        if dies:
+            services.queues.send_events([ResumeMessage(fn_id="plain", pause_id=pause.id)])
+        else:
+            assert aws.ask("POST", "/v1/functions/plain/resume")[0] == 200
+        aws.drain()
+    assert [run.status for run in aws.kit.runs("plain")] == ["Completed", "Completed"]
+
+
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
     for _ in range(2):
@@ -261,6 +284,7 @@ ALL = [
     nightly,
     signalled,
     signaller,
+    plain,
     rated,
     paced,
     single,
@@ -533,6 +557,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
                 apps_on_an_sdk,
                 signals,
                 flow_control,
+                paused,
                 in_line,
                 joins,
                 replays,
@@ -672,11 +697,11 @@ def test_apps_in_lambda_are_called_by_those_that_speak_to_apps_and_only_the_ones
         assert not any(action.startswith("lambda:") for action, _ in grants(before[name]))
 
 
-def test_functions_are_written_by_the_api_alone() -> None:
+def test_functions_are_written_by_the_api_alone_and_who_resumes_one_updates_what_is_paused() -> None:
     table = outputs()["FunctionsTableArn"]
     for name, document in policies(outputs(), NOBODY).items():
         actions = {action.removeprefix("dynamodb:") for action, resource in grants(document) if resource == table}
-        writes = {"PutItem"} if name == "api_handler" else set()
+        writes = {"api_handler": {"PutItem", "UpdateItem"}, "on_event": {"UpdateItem"}}.get(name, set())
         assert actions - {"GetItem", "Query"} == writes
 
 

@@ -16,7 +16,7 @@ from chalicelib.web.models.endpoint_runs import (
     TakenAnswer,
 )
 from chalicelib.web.models.events import Accepted, EventAnswer, EventRuns, Events, NotAccepted
-from chalicelib.web.models.functions import FunctionAnswer, Functions, QueueAnswer
+from chalicelib.web.models.functions import FunctionAnswer, FunctionPauseRequest, Functions, QueueAnswer
 from chalicelib.web.models.operations import BacklogAnswer, Pauses
 from chalicelib.web.models.parameters import (
     DeadLettersQuery,
@@ -59,6 +59,7 @@ __all__ = [
     "Events",
     "EventsQuery",
     "FunctionAnswer",
+    "FunctionPauseRequest",
     "Functions",
     "Health",
     "Index",

@@ -19,6 +19,7 @@ class DeadLetter(Shape):
     kind: Literal[
         "cancellation",
         "replay",
+        "resume",
         "event",
         "lifecycle",
         "look_back",
@@ -32,7 +33,7 @@ class DeadLetter(Shape):
         description=(
             "`event`: from HTTP or a step; `eventbridge`: from the bus; `lifecycle`: tells the end of a run; "
             "`look_back`: begins one; `match_page`: goes on with whom an event meets; "
-            "`cancellation`, `replay`: a page of many runs; "
+            "`cancellation`, `replay`: a page of many runs; `resume`: wakes those of a function that was paused; "
             "`turn`, `planned_step`: drives a run; `join_due`: creates that of a debounce or a batch; "
             "`unreadable`: not a message of Stepwell's."
         )

@@ -61,7 +61,7 @@ class HoldersWorld:
                 queues=SimpleNamespace(send_work=self._send_turn, send_events=lambda *_: self.stop()),
                 clock=SimpleNamespace(now_ms=lambda: self.now_ms),
                 metrics=SimpleNamespace(count=lambda *_: None),
-                catalog=SimpleNamespace(get=lambda _: self.config),
+                catalog=SimpleNamespace(get=lambda _: self.config, pause_of=lambda *_, **__: None),
                 settings=SimpleNamespace(retention_ms=limits.DAY_MS),
                 pauses=nothing,
                 timers=nothing,

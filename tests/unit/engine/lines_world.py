@@ -11,7 +11,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from chalicelib.core.concurrency import Claim, LimitKey, Slot, Waiter, Woken
-from chalicelib.engine import concurrency, lines
+from chalicelib.core.function_pauses import FunctionPause, Paused, Registered
+from chalicelib.core.messages import ResumeMessage
+from chalicelib.engine import concurrency, lines, pausing
 from chalicelib.engine.concurrency import Places
 from chalicelib.engine.line_ports import LINE_SHARDS, Line
 from chalicelib.engine.services import Services
@@ -29,6 +31,7 @@ class Message:
     run: str
     visible_at: int = 0
     woken: Woken | None = None
+    resume: ResumeMessage | None = None
 
 
 @dataclass
@@ -102,21 +105,27 @@ class LinesWorld:
     most: Counter[str] = field(default_factory=Counter)
     entered: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)
+    # Which functions are paused, and what the only process knows of that.
+    there: Registered = field(default_factory=Registered)
+    known: Registered = field(default_factory=Registered)
+    must_wait: dict[str, int] = field(default_factory=dict)
     _nonces: int = 0
     _current: Delivery | None = None
 
     def __post_init__(self) -> None:
         config = SimpleNamespace(
-            flow=SimpleNamespace(concurrency=[SimpleNamespace(limit=limit) for limit in self.limits.values()])
+            flow=SimpleNamespace(concurrency=[SimpleNamespace(limit=limit) for limit in self.limits.values()]),
+            driver="in_process",
         )
         self.services = cast(
             Services,
             SimpleNamespace(
                 lines=_Lines(self),
-                queues=SimpleNamespace(send_work=self.send),
+                queues=SimpleNamespace(send_work=self.send, send_events=self.send_resume),
                 clock=SimpleNamespace(now_ms=lambda: self.now_ms),
                 metrics=SimpleNamespace(count=lambda *_: None),
-                catalog=SimpleNamespace(get=lambda _: config),
+                catalog=_Catalog(self, config),
+                chance=SimpleNamespace(entropy=lambda: bytes(10)),
             ),
         )
 
@@ -130,6 +139,10 @@ class LinesWorld:
         self.sent[message.run_id] += 1
         self.queue.append(Message(message.run_id, self.now_ms, message.woken))
 
+    def send_resume(self, messages: list[Any]) -> None:
+        self.stop()
+        self.queue += [Message("", self.now_ms, resume=message) for message in messages]
+
     def start(self, run: str) -> None:
         self.queue.append(Message(run, self.now_ms))
 
@@ -142,8 +155,16 @@ class LinesWorld:
         message.visible_at = self.now_ms + VISIBLE_AGAIN_MS
         self._nonces += 1
         nonce = f"n{self._nonces}"
-        delivery = Delivery(lambda: self._turn(message, nonce), nonce)
+        work = self._turn if message.resume is None else self._resume
+        delivery = Delivery(lambda: work(message, nonce), nonce)
+        if self.known.paused:
+            self.must_wait[nonce] = self.known.pauses
         self.running.append(delivery)
+
+    def ask(self, act: Callable[[Services, Any, str], None]) -> None:
+        """The API pauses or resumes the function."""
+        self._nonces += 1
+        self.running.append(Delivery(lambda: act(self.services, _Apps(self), "fn"), f"n{self._nonces}"))
 
     def duplicate(self, message: Message) -> None:
         self.queue.append(replace(message))
@@ -164,6 +185,11 @@ class LinesWorld:
 
     def sweep(self) -> None:
         lines.sweep(self.services, self.now_ms + 60_000)
+
+    def _resume(self, message: Message, _nonce: str) -> None:
+        assert message.resume is not None
+        pausing.go_on(self.services, cast(Any, _Apps(self)), message.resume)
+        self._acknowledge(message)
 
     def _turn(self, message: Message, nonce: str) -> None:
         """As engine.turns: the lease, places, the function, places, the lease."""
@@ -201,6 +227,7 @@ class LinesWorld:
 
     def _execute(self, run: str, nonce: str) -> None:
         assert run not in self.ended
+        assert self.must_wait.get(nonce) != self.there.pauses, "it was entered though it was known to be paused"
         self.entered.append(run)
         self.holding[nonce] = self.needs[run]
         for key in self.limits:
@@ -232,6 +259,44 @@ class LinesWorld:
         return [slot for slots in self.slots_of.values() for slot in slots.values()] + [
             waiter for line in self.line_of.values() for waiter in line.values()
         ]
+
+
+class _Apps:
+    """What engine.pausing needs of engine.app_ports.Apps."""
+
+    def __init__(self, world: LinesWorld) -> None:
+        self._w = world
+
+    def registered(self) -> Registered:
+        self._w.stop()
+        return self._w.there
+
+    def set_paused(self, paused: Paused, *, seen: int) -> bool:
+        self._w.stop()
+        if seen != self._w.there.pauses:
+            return False
+        self._w.there = Registered(0, seen + 1, paused)
+        return True
+
+
+class _Catalog:
+    """What is known stays known until somebody looks anew."""
+
+    def __init__(self, world: LinesWorld, config: SimpleNamespace) -> None:
+        self._w = world
+        self._config = config
+
+    def catch_up(self, _accepted_at_ms: int) -> None:
+        pass
+
+    def get(self, _fn_id: str) -> SimpleNamespace:
+        return self._config
+
+    def pause_of(self, fn_id: str, *, anew: bool = False) -> FunctionPause | None:
+        if anew:
+            self._w.stop()
+            self._w.known = self._w.there
+        return self._w.known.paused.get(fn_id)
 
 
 class _Lines:
@@ -290,6 +355,11 @@ class _Lines:
         there = line.get(waiter.place_in_line)
         if there is not None and there.generation == waiter.generation:
             line[waiter.place_in_line] = replace(there, woken_at_ms=now_ms)
+
+    def page(self, key: LimitKey, *, after: tuple[int, str] | None, limit: int) -> list[Waiter]:
+        self._w.stop()
+        line = sorted(self._w.line_of.get(key, {}).items())
+        return [waiter for place, waiter in line if after is None or place > after][:limit]
 
     def lines(self, shard: int, *, after: LimitKey | None, limit: int) -> list[Line]:
         if after is not None:

@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.core import limits
 from chalicelib.core.apps import App, merge, remove
+from chalicelib.core.function_pauses import FunctionPause, Paused, Registered
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.engine.catalog import SyncedCatalog, invocation
 
@@ -20,12 +21,24 @@ class Registry:
     def __init__(self) -> None:
         self.apps: dict[str, App] = {}
         self.changes = 0
+        self.paused: dict[str, FunctionPause] = {}
+        self.pauses = 0
         self.versions_read = 0
         self.all_read = 0
 
     def version(self) -> int:
+        return self.registered().version
+
+    def registered(self) -> Registered:
         self.versions_read += 1
-        return self.changes
+        return Registered(self.changes, self.pauses, dict(self.paused))
+
+    def set_paused(self, paused: Paused, *, seen: int) -> bool:
+        if seen != self.pauses:
+            return False
+        self.paused = dict(paused)
+        self.pauses += 1
+        return True
 
     def all(self) -> list[App]:
         self.all_read += 1
@@ -235,3 +248,35 @@ def test_a_clock_that_is_set_back_does_not_keep_what_is_old(
     registry.sync("pay")
     clock.ms -= limits.HOUR_MS
     assert ids(catalog) == ["own", "pay"]
+
+
+def test_a_pause_is_known_to_events_that_were_accepted_after_it(
+    catalog: SyncedCatalog, registry: Registry, clock: Clock
+) -> None:
+    pause = FunctionPause(id="p", mode="skip", since_ms=clock.ms)
+    for paused in ({"own": pause}, {}, {"own": pause}):
+        assert registry.set_paused(paused, seen=registry.pauses)
+        with invocation():
+            catalog.catch_up(clock.ms)
+            assert catalog.pause_of("own") == paused.get("own")
+
+
+def test_others_know_it_after_some_seconds_or_when_they_look_anew(
+    catalog: SyncedCatalog, registry: Registry, clock: Clock
+) -> None:
+    pause = FunctionPause(id="p", since_ms=clock.ms)
+    assert catalog.pause_of("own") is None
+    assert registry.reads == (1, 0)
+    assert registry.set_paused({"own": pause}, seen=0)
+
+    clock.ms += limits.REGISTRY_MAX_AGE_MS
+    assert catalog.pause_of("own") is None
+    assert registry.reads == (0, 0)
+    assert catalog.pause_of("own", anew=True) == pause
+    assert catalog.pause_of("own") == pause
+    assert registry.reads == (1, 0)
+
+    assert registry.set_paused({}, seen=1)
+    clock.ms += limits.REGISTRY_MAX_AGE_MS + 1
+    assert catalog.pause_of("own") is None
+    assert registry.reads == (1, 0)
