@@ -39,7 +39,9 @@ def made(kind: Kind, stage: str, entropy: bytes) -> str:
         raise ValueError(f"a key needs {ENTROPY_BYTES} bytes")
     if kind is Kind.SIGNING:
         return f"signkey-{stage.replace('-', '_')}-{entropy.hex()}"
-    return base64.urlsafe_b64encode(entropy).decode().rstrip("=")
+    text = base64.urlsafe_b64encode(entropy).decode().rstrip("=")
+    # Commands take what begins with a dash for an option, and a key is removed by its beginning.
+    return text if text[0] != "-" else f"0{text[1:]}"
 
 
 def parse(text: str) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def test_what_an_event_touched_is_not_taken_for_an_event(world: World) -> None:
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_what_an_event_touched_is_jumped_over(world: World, newest_first: bool) -> None:
-    name, crowd = world.name(), 120
+    name, crowd = world.name(), 70
     records = put_at(world, name, *(NOW_MS + number for number in range(9)))
     _touch(world, records[4], crowd)
     read: list[int] = []

@@ -11,7 +11,7 @@ from tests.faults.injector import Mode, Point
 from tests.faults.scenarios import SCENARIOS
 
 _WHOLE = ("steps",)
-_EVERY = 41
+_EVERY = 97
 
 
 def _check(emulator: Emulator, name: str, baseline: Baseline, points: list[Point]) -> None:

@@ -27,6 +27,12 @@ def test_an_event_key_may_stand_in_an_address_and_cannot_be_guessed() -> None:
     assert keys.problem(Kind.EVENT, A) is None
 
 
+def test_an_event_key_is_not_taken_for_an_option() -> None:
+    """`keys remove event` is given its first characters."""
+    key = keys.made(Kind.EVENT, "dev", b"\xfb" * 32)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{42}", key)
+
+
 def test_a_signing_key_names_its_stage() -> None:
     key = keys.made(Kind.SIGNING, "prod-eu", ONE)
     assert key == f"signkey-prod_eu-{ONE.hex()}"

@@ -56,7 +56,7 @@ def test_it_is_a_number_of_seconds_and_not_of_milliseconds(stored: list[tuple[st
 
 
 def test_items_of_every_table_were_seen_and_what_is_meant_to_stay_does(stored: list[tuple[str, str, Item]]) -> None:
-    tables = {"events", "runs", "pauses", "timers", "functions"}
+    tables = {"events", "runs", "pauses", "timers", "functions", "limits"}
     assert {table for _, table, item in stored if attribute_of(table) in item} == tables
     marks = [item for _, table, item in stored if (table, item["pk"]["S"]) == ("timers", keys.MARKS)]
     assert marks

@@ -25,7 +25,7 @@ def _ways() -> dict[str, dict[str, Any]]:
         "throttled": {"throttle": inngest.Throttle(limit=1, period=HOUR, key=KEY)},
         "rated": {"rate_limit": inngest.RateLimit(limit=1, period=HOUR, key=KEY)},
         "once": {"idempotency": KEY},
-        "debounced": {"debounce": inngest.Debounce(period=timedelta(minutes=1), key=KEY)},
+        "debounced": {"debounce": inngest.Debounce(period=timedelta(seconds=4), key=KEY)},
         "single": {"singleton": inngest.Singleton(mode="skip", key=KEY)},
         "newest": {"singleton": inngest.Singleton(mode="cancel", key=KEY)},
         "hurried": {"timeouts": inngest.Timeouts(finish=HOUR)},

@@ -4,7 +4,7 @@ const ways = {
   throttled: { throttle: { limit: 1, period: "1h", key } },
   rated: { rateLimit: { limit: 1, period: "1h", key } },
   once: { idempotency: key },
-  debounced: { debounce: { period: "1m", key } },
+  debounced: { debounce: { period: "4s", key } },
   single: { singleton: { mode: "skip", key } },
   newest: { singleton: { mode: "cancel", key } },
   hurried: { timeouts: { finish: "1h" } },
