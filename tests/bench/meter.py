@@ -1,8 +1,8 @@
 """Counts what a platform asks of AWS: every request, its write units, and what it was for.
 
 It listens on the botocore session that the platform's clients are made with, so nothing is missed and nothing of the
-platform is changed. The units are those that DynamoDB reports: of writes ministack's are right; of reads they are not
-(any query counts as one unit), so reads are counted as requests.
+platform is changed. Write units are those that ministack reports, which are right. Those of reads are not (any query
+counts as one), and it reports none of a write whose condition fails: both are reckoned by AWS's rules (units.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import botocore.session
 
 from infra.local.settings import REGION
+from tests.bench.units import read_units, refused_units
 
 _READS = ("GetItem", "Query", "BatchGetItem", "Scan")
+_REFUSALS = ("ConditionalCheckFailedException", "TransactionCanceledException")
 
 
 class EmulatorSession(botocore.session.Session):
@@ -39,19 +41,23 @@ class EmulatorSession(botocore.session.Session):
 
 @dataclass
 class Line:
-    """What was asked for one purpose; `answered_at` is when it was last answered (perf_counter)."""
+    """What was asked for one purpose: read and write units, and those of writes that were `refused`; `answered_at` is
+    when it was last answered (perf_counter)."""
 
     requests: int = 0
     writes: float = 0.0
+    reads: float = 0.0
+    refused: float = 0.0
     answered_at: float = 0.0
 
 
 @dataclass
 class Meter:
-    """The sums by purpose; `log` has each request in order."""
+    """The sums by purpose; `log` has each request in order, `waited_s` is the time until they were answered."""
 
     lines: dict[str, Line] = field(default_factory=lambda: defaultdict(Line))
     log: list[str] = field(default_factory=list)
+    waited_s: float = 0.0
     counting: bool = True
 
     def install(self, session: botocore.session.Session) -> None:
@@ -66,6 +72,7 @@ class Meter:
         """Forget what was counted."""
         self.lines.clear()
         self.log.clear()
+        self.waited_s = 0.0
 
     def total_writes(self, *purposes: str) -> float:
         """Write units, of these purposes or of all."""
@@ -78,6 +85,7 @@ class Meter:
     def _ask(self, **call: Any) -> None:
         params, model, context = call["params"], call["model"], call["context"]
         context["stepwell_bench"] = dict(params)
+        context["stepwell_asked_at"] = time.perf_counter()
         if model.service_model.service_name == "dynamodb" and model.name not in _READS:
             params["ReturnConsumedCapacity"] = "INDEXES"
 
@@ -90,8 +98,12 @@ class Meter:
         self.log.append(f"{model.name}: {purpose}")
         self.lines[purpose].requests += 1
         self.lines[purpose].answered_at = time.perf_counter()
+        self._note_time(context)
         if model.name in _READS:
+            self.lines[purpose].reads += read_units(model.name, request, parsed)
             return
+        if parsed.get("Error", {}).get("Code") in _REFUSALS:
+            self.lines[purpose].refused += refused_units(request, parsed)
         consumed = parsed.get("ConsumedCapacity", [])
         for part in consumed if isinstance(consumed, list) else [consumed]:
             indexes = {
@@ -110,6 +122,12 @@ class Meter:
         purpose = " ".join(part for part in (service, model.name, target) if part)
         self.log.append(purpose)
         self.lines[purpose].requests += 1
+        self._note_time(context)
+
+    def _note_time(self, context: dict[str, Any]) -> None:
+        # S3 is not listened to before the call.
+        if "stepwell_asked_at" in context:
+            self.waited_s += time.perf_counter() - context["stepwell_asked_at"]
 
 
 def purpose_of(operation: str, request: dict[str, Any]) -> str:

@@ -1,4 +1,5 @@
-"""What flow control adds to a start, asserted: write units, and requests to the limits table (docs/FLOW.md)."""
+"""What flow control adds to a start, asserted: write units, and requests to the limits table (docs/FLOW.md,
+docs/CONCURRENCY.md)."""
 
 from __future__ import annotations
 
@@ -8,9 +9,22 @@ from typing import Any
 import pytest
 
 from chalicelib.engine import ingest, pausing
-from chalicelib.sdk import Batch, Context, Debounce, RateLimit, Singleton, Throttle, Timeouts, TriggerEvent, function
+from chalicelib.sdk import (
+    Batch,
+    Concurrency,
+    Context,
+    Debounce,
+    Priority,
+    RateLimit,
+    Singleton,
+    Throttle,
+    Timeouts,
+    TriggerEvent,
+    function,
+)
 from infra.local.cloud import Cloud
-from tests.bench import scenario
+from tests.bench import flow_costs, scenario
+from tests.bench.flow_costs import Spent, Story
 from tests.bench.scenario import EVENT, FN_ID, Bench
 
 
@@ -73,10 +87,30 @@ def test_an_idempotency_key(aws: Cloud, key: str) -> None:
     send(bench, key)
     assert spent(bench) == (1, 1, 0)
 
-    # It tells who holds the key. AWS takes a unit for a condition that fails, too; the emulator does not tell of it.
+    # It tells who holds the key: AWS takes a unit for a condition that fails, too.
     send(bench, key)
     assert spent(bench) == (0, 1, 0)
+    assert bench.meter.lines["limits"].refused == 1
     assert "head" not in bench.meter.lines
+
+
+def test_a_limit_and_standing_in_line(aws: Cloud, key: str) -> None:
+    plain = flow_costs.plain(aws)
+    limit = Concurrency(limit=1, key="event.data.key")
+    story = Story(aws, key, concurrency=[limit])
+    both = Story(aws, key + "both", concurrency=[limit, Concurrency(limit=2)])
+
+    alone = story.count_start()
+    assert alone - plain == Spent(writes=3, reads=4, dynamodb=7)
+    assert both.count_start() - plain == Spent(writes=5, reads=8, dynamodb=13)
+
+    # One message wakes the second.
+    in_line = story.count(story.two_at_once) - alone
+    assert in_line - alone == Spent(writes=6, reads=4, dynamodb=10, sqs=1, delivered=1)
+
+    # A priority is reckoned, not asked for.
+    prior = Story(aws, key + "prior", concurrency=[limit], priority=Priority(run="120"))
+    assert prior.count_start() == alone
 
 
 def test_a_singleton(aws: Cloud, key: str) -> None:
