@@ -27,6 +27,7 @@ from chalicelib.core.calls import (
     SignalOptions,
     WaitOptions,
 )
+from chalicelib.core.function_pauses import FunctionPause
 from chalicelib.core.functions import EventTrigger, FunctionConfig
 from chalicelib.core.ids import hashed_step_id
 from chalicelib.drivers.dispatch import Dispatcher
@@ -325,6 +326,9 @@ class Together:
 
     def configs(self) -> Sequence[FunctionConfig]:
         return (*self._own.configs(), *self._apps.values())
+
+    def pause_of(self, fn_id: str, *, anew: bool = False) -> FunctionPause | None:
+        return self._own.pause_of(fn_id, anew=anew)
 
 
 def serve(services: Services, app: App) -> dict[str, Any]:

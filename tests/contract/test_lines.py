@@ -198,6 +198,9 @@ class _Side:
         """The limit is the one in the waiter's row."""
         return
 
+    def pause_of(self, _fn_id: str, *, anew: bool = False) -> None:
+        """Nothing is paused."""
+
 
 @pytest.mark.parametrize(("limit", "runs"), [(1, 8), (3, 16)])
 def test_never_above_the_limit_and_nobody_is_forgotten(ministack: World, limit: int, runs: int) -> None:
