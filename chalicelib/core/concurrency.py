@@ -15,12 +15,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.core import limits
-from chalicelib.core.canonical import NoCanonicalForm, texts
 from chalicelib.core.errors import UserError
 from chalicelib.core.flow_control import Concurrency, Flow
 
 _ROOTS = frozenset({"event"})
-_SHOWN_CHARS = 200
+_DIGEST_CHARS = 32
 MAX_PRIORITY_S = 600
 # So long is one that was woken given to come, before it is woken again.
 WAKE_AGAIN_MS = 60 * limits.SECOND_MS
@@ -126,31 +125,28 @@ def holder_name(run_id: str, step_id: str | None) -> str:
 def claims(fn_id: str, flow: Flow | None, event: dict[str, Any]) -> tuple[tuple[Claim, ...], tuple[str, ...]]:
     """The places that a run needs which this event started, in the order in which they are to be taken; and what went
     wrong with their keys, which then are null."""
+    from chalicelib.core.flow_keys import key_of
+
     found: dict[LimitKey, Claim] = {}
     problems = []
     for nth, limit in enumerate(() if flow is None else flow.concurrency):
-        value, problem = _evaluated(limit.key, event)
-        if problem is not None:
-            problems.append(f"concurrency: its key {limit.key!r} is null for this run: {problem}")
-        text, key = _key(fn_id, limit, value)
+        value = key_of(limit.key, event, "concurrency.key")
+        if value.problem is not None:
+            problems.append(f"{value.problem}; it is null for this run")
+        key = _key(fn_id, limit, value.digest)
         before = found.get(key)
         if before is None or limit.limit < before.limit:
-            found[key] = Claim(key, limit.limit, nth, "" if limit.key is None else text[:_SHOWN_CHARS])
+            found[key] = Claim(key, limit.limit, nth, "" if limit.key is None else value.text)
     return tuple(sorted(found.values(), key=lambda claim: claim.key.rank)), tuple(problems)
 
 
-def _key(fn_id: str, limit: Concurrency, value: Any) -> tuple[str, LimitKey]:
-    try:
-        text = texts(value)[0]
-    except NoCanonicalForm:
-        text = "null"
-    if limit.scope == "fn":
-        return text, LimitKey(fn_id=fn_id, digest=_digest(limit.key, text))
-    return text, LimitKey(digest=_digest(None, text))
-
-
-def _digest(expression: str | None, value: str) -> str:
-    return hashlib.sha256(f"{expression or ''}\x00{value}".encode()).hexdigest()[:32]
+def _key(fn_id: str, limit: Concurrency, value: str) -> LimitKey:
+    """`value`: the digest of the key's value. Functions share by the value alone; of one function, limits by different
+    expressions have places of their own."""
+    if limit.scope != "fn":
+        return LimitKey(digest=value[:_DIGEST_CHARS])
+    own = hashlib.sha256(f"{limit.key or ''}\x00{value}".encode()).hexdigest()
+    return LimitKey(fn_id=fn_id, digest=own[:_DIGEST_CHARS])
 
 
 def _evaluated(expression: str | None, event: dict[str, Any]) -> tuple[Any, str | None]:

@@ -16,7 +16,7 @@ from chalicelib.core.bulk import LOOK_AGAIN_AFTER_MS, BulkJob, BulkProgress, Bul
 from chalicelib.core.errors import NotFound
 from chalicelib.core.messages import AnyEventMessage
 from chalicelib.engine.operator_ports import Bulk
-from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
+from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours, run_id_at
 from chalicelib.engine.services import Delivery, Services
 
 _READ = 100
@@ -139,10 +139,10 @@ def _read(s: Services, kind: Kind[Job, Progress, State], job: Job, place: Place)
     for _ in range(_READS):
         found = s.runs.page(job.fn_id, before=before, limit=_READ)
         recent = [position for position in found if position >= oldest]
-        standings = {row.run_id: row for row in kind.store.standings([_run_id(one) for one in recent])}
+        standings = {row.run_id: row for row in kind.store.standings([run_id_at(one) for one in recent])}
         for position in recent:
             before = position
-            standing = standings.get(_run_id(position))
+            standing = standings.get(run_id_at(position))
             if standing is None:
                 continue
             # Once each: fresh ones in the second look, which sees all of them.
@@ -157,7 +157,3 @@ def _read(s: Services, kind: Kind[Job, Progress, State], job: Job, place: Place)
 
 def _position(ms: int) -> str:
     return f"{ms:015d}"
-
-
-def _run_id(position: str) -> str:
-    return position.split("#", 1)[1]

@@ -17,11 +17,9 @@ from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Ending, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.engine import bulk, settle
-from chalicelib.engine.pages import Page
+from chalicelib.engine.pages import NEWEST, Page
 from chalicelib.engine.services import Delivery, Services, logger
 from chalicelib.engine.side_by_side import side_by_side, try_all
-
-_TOP = "9" * 15
 
 
 class InvalidCancellation(UserError):
@@ -73,7 +71,7 @@ def _function(s: Services, app_id: str, function_id: str) -> str:
             return fn_id
     # A function that was taken away may have runs that are still open.
     for fn_id in named[:1]:
-        if s.runs.page(fn_id, before=_TOP, limit=1):
+        if s.runs.page(fn_id, before=NEWEST, limit=1):
             return fn_id
     of = f" of the app {app_id!r}" if app_id else ""
     raise NotFound(f"there is no function {function_id!r}{of}, and there are no runs of it")

@@ -8,6 +8,9 @@ from typing import Any
 
 from chalicelib.core.errors import UserError
 
+# Above every position among a function's runs (engine.run_ports.Runs.page).
+NEWEST = "9" * 15
+
 
 class InvalidQuery(UserError):
     """A query parameter that cannot be used."""
@@ -19,6 +22,11 @@ class Page:
 
     rows: list[dict[str, Any]]
     cursor: str | None
+
+
+def run_id_at(position: str) -> str:
+    """Of which run a position among a function's runs is."""
+    return position.split("#", 1)[1]
 
 
 def encode_cursor(position: str) -> str:

@@ -16,7 +16,7 @@ from chalicelib.core.runs import Ending, Run, RunHead, RunStatus
 from chalicelib.core.steps import Cause, CauseKind
 from chalicelib.core.timeline import timeline
 from chalicelib.engine import caused, event_times, joined, lifecycle, settle
-from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
+from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours, run_id_at
 from chalicelib.engine.services import Services
 from chalicelib.engine.unmet_triggers import unmet_triggers
 
@@ -127,9 +127,9 @@ def runs_page(
             limits.MAX_PAGE, (p for each in wanted for p in s.runs.page(each, before=before, limit=limits.MAX_PAGE))
         )
         recent = [position for position in positions if position >= oldest]
-        heads = {head.run_id: head for head in s.runs.heads([position.split("#", 1)[1] for position in recent])}
+        heads = {head.run_id: head for head in s.runs.heads([run_id_at(position) for position in recent])}
         for position in recent:
-            head = heads.get(position.split("#", 1)[1])
+            head = heads.get(run_id_at(position))
             before = position
             if head is not None and (status is None or head.status is status):
                 rows.append(head.wire())

@@ -14,15 +14,13 @@ from chalicelib.core.flow_control import Throttle
 from chalicelib.core.flow_keys import key_of
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.runs import RunHead
-from chalicelib.engine.pages import Page, decode_cursor, encode_cursor, not_ours
+from chalicelib.engine.pages import NEWEST, Page, decode_cursor, encode_cursor, not_ours, run_id_at
 from chalicelib.engine.query_functions import known
 from chalicelib.engine.services import Services
 
 # A line that functions share may hold many of others: so many parts of it are looked at for one page.
 _MAX_PARTS = 10
 _PART = 100
-# Above every position among a function's runs.
-_NEWEST = "9" * 15
 
 
 class _Place(BaseModel):
@@ -71,7 +69,7 @@ class _Found:
                 continue
             if self._add_line(key, after):
                 return True
-        self.place = _Place(before=_NEWEST)
+        self.place = _Place(before=NEWEST)
         return False
 
     def _add_line(self, key: LimitKey, after: tuple[int, str] | None) -> bool:
@@ -84,7 +82,7 @@ class _Found:
                     if len(self.rows) == self._limit:
                         return True
                     self.rows.append(_in_line(self._config, key, waiter))
-                self.place = _Place(key=key, order_us=waiter.order_us, holder=waiter.holder, before=_NEWEST)
+                self.place = _Place(key=key, order_us=waiter.order_us, holder=waiter.holder, before=NEWEST)
             if len(part) < _PART:
                 return False
             after = part[-1].place_in_line
@@ -94,14 +92,14 @@ class _Found:
         if throttle is None:
             return False
         now = self._s.clock.now_ms()
-        before = _NEWEST if self.place is None else self.place.before
+        before = NEWEST if self.place is None else self.place.before
         while True:
             if self._is_full():
                 return True
             part = self._s.runs.page(self._config.id, before=before, limit=_PART)
-            heads = {head.run_id: head for head in self._s.runs.heads([_run_id(position) for position in part])}
+            heads = {head.run_id: head for head in self._s.runs.heads([run_id_at(position) for position in part])}
             for position in part:
-                head = heads.get(_run_id(position))
+                head = heads.get(run_id_at(position))
                 if head is not None and _is_delayed(head, now):
                     if len(self.rows) == self._limit:
                         return True
@@ -110,10 +108,6 @@ class _Found:
             if len(part) < _PART:
                 return False
             before = part[-1]
-
-
-def _run_id(position: str) -> str:
-    return position.split("#", 1)[1]
 
 
 def _rank(key: LimitKey) -> tuple[bool, str]:

@@ -1,6 +1,5 @@
 """What a function imports: the decorator, its triggers, the context, and the errors."""
 
-from chalicelib.sdk.concurrency import Concurrency, Priority
 from chalicelib.sdk.context import AsyncContext, Context, ContextSync
 from chalicelib.sdk.errors import (
     InvalidFunction,
@@ -12,7 +11,7 @@ from chalicelib.sdk.errors import (
     StepError,
 )
 from chalicelib.sdk.event import Event
-from chalicelib.sdk.flow import Batch, Debounce, RateLimit, Singleton, Throttle, Timeouts
+from chalicelib.sdk.flow import Batch, Concurrency, Debounce, Priority, RateLimit, Singleton, Throttle, Timeouts
 from chalicelib.sdk.function import Function, function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent

@@ -17,6 +17,27 @@ Period = int | timedelta | str
 """Milliseconds, a timedelta, or a text such as "1h30m"."""
 
 
+@dataclass(frozen=True)
+class Concurrency:
+    """At most `limit` steps run at once: of the function, or of all that share the `key` (`scope` "env" or "account",
+    which are the same here).
+
+    `key` is an expression on `event`; each of its values has places of its own. What finds no place waits in order.
+    """
+
+    limit: int
+    key: str | None = None
+    scope: Literal["fn", "env", "account"] | None = None
+
+
+@dataclass(frozen=True)
+class Priority:
+    """`run`, an expression on `event`, gives the seconds by which a run is ahead of others that wait (negative:
+    behind), -600 to 600."""
+
+    run: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class RateLimit:
     """At most `limit` runs start in any `period` (1 s to 24 h), of each value of `key`; what is more is dropped."""

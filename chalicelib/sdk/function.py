@@ -14,8 +14,18 @@ from chalicelib.core import events
 from chalicelib.core.durations import format_duration, format_lookback, parse_duration, parse_lookback
 from chalicelib.core.errors import InvalidDuration, InvalidFunction
 from chalicelib.core.functions import CancelOn, CronTrigger, EventTrigger, FunctionConfig
-from chalicelib.sdk.concurrency import Concurrency, Priority
-from chalicelib.sdk.flow import Batch, Debounce, RateLimit, Singleton, Throttle, Timeouts, flow, in_python
+from chalicelib.sdk.flow import (
+    Batch,
+    Concurrency,
+    Debounce,
+    Priority,
+    RateLimit,
+    Singleton,
+    Throttle,
+    Timeouts,
+    flow,
+    in_python,
+)
 from chalicelib.sdk.triggers import Cancel, TriggerCron, TriggerEvent
 
 if TYPE_CHECKING:

@@ -172,7 +172,7 @@ def test_a_key_that_cannot_be_evaluated_is_told_and_the_run_proceeds() -> None:
         for run in kit.runs():
             assert run.status is RunStatus.COMPLETED
             (warning,) = run.warnings
-            assert warning.startswith("concurrency: its key 'event.data.user + 1' is null for this run")
+            assert warning.startswith("concurrency.key could not be evaluated: ")
 
 
 def test_a_limit_that_is_taken_away_lets_all_go() -> None:

@@ -140,7 +140,16 @@ def test_a_key_that_cannot_be_evaluated_is_null_and_told() -> None:
 
     assert found[0].shown == "null"
     (problem,) = problems
-    assert problem.startswith("concurrency: its key 'event.data.user + 1' is null for this run: ")
+    assert problem.startswith("concurrency.key could not be evaluated: ")
+
+
+def test_a_key_whose_value_cannot_be_compared_is_null_and_told() -> None:
+    made = flow({"limit": 1, "key": "event.data.user"})
+    found, problems = rule.claims("fn", made, {"data": {"user": "\ud800"}})
+
+    assert found == rule.claims("fn", made, {"data": {"user": None}})[0]
+    (problem,) = problems
+    assert problem.startswith("concurrency.key could not be evaluated: it holds text")
 
 
 @pytest.mark.parametrize(
