@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import botocore.session
 import time_machine
-from botocore.config import Config
 from moto import mock_aws
 
 from chalicelib import config as configuration
@@ -32,6 +30,7 @@ from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry, discover
 from chalicelib.testing import cloud
 from chalicelib.testing.pump import INVOCATION_MS, Pump
+from chalicelib.testing.session import MotoSession
 from chalicelib.testing.stubs import Stub, StubbingDriver
 from chalicelib.wiring import Platform
 
@@ -345,25 +344,10 @@ def _entropy(number: int) -> bytes:
     return hashlib.sha256(str(number).encode()).digest()[:10]
 
 
-class _Session(botocore.session.Session):
-    """Makes each client once: moto answers all of them, whenever they were made, and making one takes as long as a
-    dozen calls."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._made: dict[tuple[str, str], Any] = {}
-
-    def create_client(self, service_name: str, *, config: Config | None = None) -> Any:  # type: ignore[override]
-        key = service_name, "" if config is None else repr(sorted(vars(config).items(), key=lambda item: item[0]))
-        if key not in self._made:
-            self._made[key] = super().create_client(service_name, config=config)
-        return self._made[key]
-
-
 @functools.cache
-def _session() -> Any:
+def _session() -> MotoSession:
     """One for the process: it keeps the descriptions of the services, which take longest to read."""
-    return _Session()
+    return MotoSession()
 
 
 @contextlib.contextmanager
