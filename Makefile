@@ -20,7 +20,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait bench-flow \
-  bench-sdk clean infra deploy address check-stage keys destroy
+  bench-sdk record-fixtures upgrade clean infra deploy address check-stage keys destroy
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -59,6 +59,13 @@ crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS=
 
 soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
 	@$(PY) -m tests.soak $(ARGS)
+
+record-fixtures: $(READY) ## Keep what this release stores, where its form is new (CONTRIBUTING.md)
+	@$(PY) -m tests.fixtures.record
+	@$(PY) -m tests.upgrade.record
+
+upgrade: $(READY) ## Update from another release and back to it, with its real code (FROM=COMMIT)
+	@$(PY) -m tests.upgrade.against "$(FROM)"
 
 drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (a quarter of an hour; ARGS="--help")
 	@$(PY) -m tests.drill $(ARGS)

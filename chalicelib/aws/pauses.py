@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Write
-from chalicelib.aws.items import dump
+from chalicelib.aws.items import dump, reading
 from chalicelib.core import limits
+from chalicelib.core.errors import Unreadable
 from chalicelib.core.matching import Shape
 from chalicelib.core.pauses import Pause
 from chalicelib.core.steps import PauseKey
 from chalicelib.engine.index import PausePage, Place
+from chalicelib.engine.logs import logger
 from chalicelib.engine.side_by_side import side_by_side
 
 # A row stays for a while after its time, so that on_collect can fire what was missed.
@@ -99,10 +101,21 @@ class DynamoPauses:
     def scan(self, after: str | None, limit: int) -> tuple[list[Pause], str | None]:
         start = None if after is None else json.loads(after)
         scanned = self._dynamo.scan_page(self._table, start, limit)
-        rows = [read_pause(item) for item in scanned.items if "pause" in item]
+        rows = [pause for item in scanned.items if "pause" in item and (pause := _known(item)) is not None]
         return rows, None if scanned.following is None else json.dumps(scanned.following)
 
 
 def read_pause(item: dict[str, object]) -> Pause:
-    body = json.loads(str(item["pause"]))
-    return Pause.model_validate({**body, "key": {"key": item["pk"], "row": item["sk"]}})
+    """Raises Unreadable."""
+    with reading(f"the row {item['sk']} of the index"):
+        body = json.loads(str(item["pause"]))
+        return Pause.model_validate({**body, "key": {"key": item["pk"], "row": item["sk"]}})
+
+
+def _known(item: dict[str, object]) -> Pause | None:
+    try:
+        return read_pause(item)
+    except Unreadable as error:
+        # It stays where it is, and keeps none of the others from being looked at.
+        logger.error("row left out", extra={"error": str(error)})
+        return None
