@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -35,6 +36,7 @@ def read_events(text: str) -> tuple[Event, ...]:
     return _events.validate_json(text)
 
 
+_logger = logging.getLogger("stepwell")
 _events: TypeAdapter[tuple[Event, ...]] = TypeAdapter(tuple[Event, ...])
 
 
@@ -61,6 +63,11 @@ def reading(what: str) -> Iterator[None]:
         yield
     except (KeyError, ValueError) as error:
         raise Unreadable(f"{what} cannot be read by this release: {error}") from error
+
+
+def left_out(error: Unreadable) -> None:
+    """Tell that one of many things is passed over."""
+    _logger.error("left out, since it cannot be read", extra={"error": str(error)})
 
 
 def read_head(item: Item, payloads: Payloads) -> RunHead:

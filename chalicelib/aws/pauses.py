@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Write
-from chalicelib.aws.items import dump, reading
+from chalicelib.aws.items import dump, left_out, reading
 from chalicelib.core import limits
 from chalicelib.core.errors import Unreadable
 from chalicelib.core.matching import Shape
 from chalicelib.core.pauses import Pause
 from chalicelib.core.steps import PauseKey
 from chalicelib.engine.index import PausePage, Place
-from chalicelib.engine.logs import logger
 from chalicelib.engine.side_by_side import side_by_side
 
 # A row stays for a while after its time, so that on_collect can fire what was missed.
@@ -117,5 +116,5 @@ def _known(item: dict[str, object]) -> Pause | None:
         return read_pause(item)
     except Unreadable as error:
         # It stays where it is, and keeps none of the others from being looked at.
-        logger.error("row left out", extra={"error": str(error)})
+        left_out(error)
         return None

@@ -19,7 +19,6 @@ from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
 from chalicelib.core.records import Effect, EventTimes
 from chalicelib.core.runs import Ending, Owner, Run, RunHead, RunSeed
-from chalicelib.engine.logs import logger
 
 
 class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
@@ -103,7 +102,7 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
                 by_id[item["pk"]] = self._read(item)
             except Unreadable as error:
                 # One of many must not keep the others from being seen and poked.
-                logger.error("run left out", extra={"run_id": item["pk"], "error": str(error)})
+                items.left_out(error)
         return [by_id[run_id] for run_id in dict.fromkeys(run_ids) if run_id in by_id]
 
     def trigger_event(self, run_id: str) -> Event | None:

@@ -26,7 +26,7 @@ class Story:
     what came of it, which must be `promised`. Its docstring says what is under way in between."""
 
     functions: ClassVar[Sequence[Function[Any]]] = ()
-    settings: ClassVar[Mapping[str, str]] = {}
+    settings: ClassVar[Mapping[str, Any]] = {}
     promised: ClassVar[Any] = None
 
     @classmethod
@@ -34,7 +34,7 @@ class Story:
         """In a file's name, and in a test's."""
         return "".join(f"-{char.lower()}" if char.isupper() else char for char in cls.__name__).strip("-")
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         """What the older release does."""
         raise NotImplementedError
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from chalicelib.core.bulk import BulkProgress
 from chalicelib.core.messages import ResumeMessage, TurnMessage, UnknownKind, event_queue_messages, read, work_messages
@@ -66,11 +67,12 @@ def test_a_message_of_an_unknown_kind_ends_among_the_dead_letters_and_can_be_red
 
 
 def test_what_is_no_message_is_told_apart_from_what_is_not_known() -> None:
-    for messages in (event_queue_messages, work_messages):
-        with pytest.raises(UnknownKind, match="'unheard_of'"):
-            read(messages, UNHEARD)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="Invalid JSON"):
-            read(messages, "{")  # type: ignore[arg-type]
+    with pytest.raises(UnknownKind, match="'unheard_of'"):
+        read(event_queue_messages, UNHEARD)
+    with pytest.raises(UnknownKind, match="'unheard_of'"):
+        read(work_messages, UNHEARD)
+    with pytest.raises(ValidationError, match="Invalid JSON"):
+        read(work_messages, "{")
 
 
 def test_a_timer_of_an_unknown_kind_keeps_no_other_from_coming() -> None:

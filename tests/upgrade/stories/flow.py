@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.sdk import (
     Batch,
@@ -41,16 +41,16 @@ class LineBeforeALimit(Story):
     """One run holds the only place, its process died, and two stand in line: all go on, in their order."""
 
     functions = (narrow,)
-    promised = (["Completed"] * 3, [1, 3, 2])
+    promised: ClassVar[Any] = (["Completed"] * 3, [1, 3, 2])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only(orders(1))
         die_at_call(kit, 1)
-        return kit.send(orders(2, 3))
+        kit.send(orders(2, 3))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance_only("20m")
-        kit.advance("10m")
+        kit.advance("2m")
         return [run.status.value for run in kit.runs()], DID
 
 
@@ -63,10 +63,10 @@ class ThrottledStarts(Story):
     """Of three starts one was at once; the others have their times, which a further one takes its own behind."""
 
     functions = (even,)
-    promised = ([2, 3, 4], [1, 2, 3])
+    promised: ClassVar[Any] = ([2, 3, 4], [1, 2, 3])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send(orders(1, 2, 3))
+    def begin(self, kit: Stepwell) -> None:
+        kit.send(orders(1, 2, 3))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(4))
@@ -88,10 +88,10 @@ class RateLimited(Story):
     """One of two starts of a day has been: one more is granted, and none after it."""
 
     functions = (rare,)
-    promised = (2,)
+    promised: ClassVar[Any] = (2,)
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send(orders(1))
+    def begin(self, kit: Stepwell) -> None:
+        kit.send(orders(1))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(2))
@@ -108,11 +108,11 @@ class OpenDebounce(Story):
     """Two events have joined a debounce; a third one comes after the release has changed, then quiet."""
 
     functions = (quiet,)
-    promised = (1, [3])
+    promised: ClassVar[Any] = (1, [3])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send(orders(1))
-        return kit.send(orders(2))
+        kit.send(orders(2))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(3))
@@ -129,11 +129,11 @@ class OpenBatch(Story):
     """Two events have joined a batch of three: the third closes it, and a fourth waits for its time."""
 
     functions = (many,)
-    promised = ([1, 2, 3], [4])
+    promised: ClassVar[Any] = ([1, 2, 3], [4])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send(orders(1))
-        return kit.send(orders(2))
+        kit.send(orders(2))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(3))
@@ -145,11 +145,11 @@ class OpenBatch(Story):
 class LargeBatch(OpenBatch):
     """Two large events have joined a batch, whose time comes."""
 
-    promised = ([1, 2],)
+    promised: ClassVar[Any] = ([1, 2],)
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send(orders(1, text="ä" * 16_500))
-        return kit.send(orders(2, text="ä" * 16_500))
+        kit.send(orders(2, text="ä" * 16_500))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("1h")
@@ -166,10 +166,10 @@ class SingletonThatSkips(Story):
     """A run holds the place of a singleton: no other starts until it has ended."""
 
     functions = (one,)
-    promised = (1, 3)
+    promised: ClassVar[Any] = (1, 3)
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send(orders(1))
+    def begin(self, kit: Stepwell) -> None:
+        kit.send(orders(1))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(2))
@@ -189,10 +189,10 @@ class SingletonThatCancels(Story):
     """A run holds the place of a singleton, and the next one takes it."""
 
     functions = (latest,)
-    promised = (["Cancelled", "Completed"], [2])
+    promised: ClassVar[Any] = (["Cancelled", "Completed"], [2])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send(orders(1))
+    def begin(self, kit: Stepwell) -> None:
+        kit.send(orders(1))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(2))
@@ -210,10 +210,10 @@ class FinishTimeout(Story):
     """A run has begun that must end within hours: it is cancelled at its time."""
 
     functions = (bounded,)
-    promised = ("Cancelled", [])
+    promised: ClassVar[Any] = ("Cancelled", [])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send(orders(1))
+    def begin(self, kit: Stepwell) -> None:
+        kit.send(orders(1))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("4h")
@@ -229,10 +229,10 @@ class IdempotencyKey(Story):
     """A key has started a run within the last day: it starts no other."""
 
     functions = (once,)
-    promised = (2,)
+    promised: ClassVar[Any] = (2,)
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send(orders(1))
+    def begin(self, kit: Stepwell) -> None:
+        kit.send(orders(1))
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send(orders(1, 2))

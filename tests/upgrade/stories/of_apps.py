@@ -45,10 +45,10 @@ class StepsOfAnApp(AppStory):
     """A run of an app sleeps: the app is called again with the step that had ended."""
 
     app = (AppFunction("shop-fn", "t/go", sleeping),)
-    promised = (["first", "second"], ["second"])
+    promised: ClassVar[Any] = (["first", "second"], ["second"])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("3h")
@@ -69,11 +69,11 @@ class RaceOfAnApp(AppStory):
     """In a run of an app a race is decided, and the order in which its steps ended stays what it was."""
 
     app = (AppFunction("shop-race", "t/go", racing),)
-    promised = ((1, "quick"), True)
+    promised: ClassVar[Any] = ((1, "quick"), True)
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send("t/go")
-        return kit.advance("125m")
+        kit.advance("125m")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("4h")
@@ -90,10 +90,10 @@ class WaitsOfAnApp(AppStory):
     """A run of an app waits for an event, and then for a signal."""
 
     app = (AppFunction("shop-wait", "t/go", waiting),)
-    promised = (4, "yes")
+    promised: ClassVar[Any] = (4, "yes")
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go", {"id": 1})
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go", {"id": 1})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/answer", {"id": 1, "n": 4})
@@ -112,11 +112,11 @@ class CheckpointsOfAnApp(AppStory):
     """An app has reported a step while it was called, and died: it is called again with that step."""
 
     app = (AppFunction("shop-report", "t/go", reporting, checkpoints=1),)
-    promised = (["first", "second"], ["second"])
+    promised: ClassVar[Any] = (["first", "second"], ["second"])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
-        kit.advance("1d")
+        kit.advance("5m")
         return kit.only_run("shop-report").output, DID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.engine import cancellations
 from chalicelib.sdk import Context, TriggerEvent, function
@@ -20,12 +20,12 @@ class BulkCancellation(Story):
     """A cancellation of many runs was ordered: it is a message, and a row that tells how far it came."""
 
     functions = (remind,)
-    promised = ("Running", "Cancelled", "Running", "Cancelled", "Running")
+    promised: ClassVar[Any] = ("Running", "Cancelled", "Running", "Cancelled", "Running")
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send([{"name": "cart.left", "data": {"n": n}} for n in range(5)])
         kit.advance("1h")
-        return cancellations.create(
+        cancellations.create(
             kit.platform.services,
             app_id="",
             function_id="remind",

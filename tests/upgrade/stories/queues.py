@@ -21,10 +21,10 @@ class AcceptedEvent(Story):
     """An event was accepted, and its message is in the queue."""
 
     functions = (job,)
-    promised = ([0], [0])
+    promised: ClassVar[Any] = ([0], [0])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send_only("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send_only("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.drain()
@@ -34,18 +34,18 @@ class AcceptedEvent(Story):
 class AcceptedLargeEvent(AcceptedEvent):
     """The same of an event that is too large for a message: it lies in S3."""
 
-    promised = ([len(TEXT)], [len(TEXT)])
+    promised: ClassVar[Any] = ([len(TEXT)], [len(TEXT)])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send_only("t/go", {"text": TEXT})
+    def begin(self, kit: Stepwell) -> None:
+        kit.send_only("t/go", {"text": TEXT})
 
 
 class EventDeliveredOnce(AcceptedEvent):
     """An event was processed by the older release, and its message comes again."""
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only("t/go")
-        return kit.pump.deliver("events", kit.pump.hold("events"), acknowledge=False)
+        kit.pump.deliver("events", kit.pump.hold("events"), acknowledge=False)
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance_only("30m")
@@ -55,19 +55,20 @@ class EventDeliveredOnce(AcceptedEvent):
 class FirstTurn(AcceptedEvent):
     """A run was created, and the message of its first turn is in the queue."""
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only("t/go")
-        return kit.pump.deliver_event()
+        kit.pump.deliver_event()
 
 
 class EndToBeTold(AcceptedEvent):
     """A run has ended, and the event that tells its end is in the queue."""
 
-    promised = (1, [])
+    promised: ClassVar[Any] = (1, [])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only("t/go")
-        return kit.pump.deliver_event() and kit.pump.deliver_work()
+        kit.pump.deliver_event()
+        kit.pump.deliver_work()
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.drain()
@@ -87,12 +88,12 @@ class PagesOfACrowd(Story):
 
     functions = (crowd,)
     settings: ClassVar = {"MATCH_PAGE": "2"}
-    promised = ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
+    promised: ClassVar[Any] = ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send([{"name": "t/join", "data": {"n": n, "door": "a"}} for n in range(5)])
         kit.send_only("t/open", {"door": "a"})
-        return kit.pump.deliver_event()
+        kit.pump.deliver_event()
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.drain()
@@ -103,9 +104,9 @@ class DeadLetters(Story):
     """A run is stalled, and its message lies among the dead letters: it is redriven."""
 
     functions = (job,)
-    promised = (2, "Completed", [0])
+    promised: ClassVar[Any] = (2, "Completed", [0])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only("t/go")
         kit.pump.deliver_event()
         (message,) = kit.pump.hold("work")
@@ -113,7 +114,7 @@ class DeadLetters(Story):
         kit.platform.services.runs.mark_stalled(run.run_id, "its message was received 10 times")
         kit.platform.room.dead_letters.put("work", message["body"], {})  # type: ignore[arg-type]
         kit.platform.room.dead_letters.put("events", "what nobody can read", {})  # type: ignore[arg-type]
-        return kit.pump.lose("work", [message])
+        kit.pump.lose("work", [message])
 
     def go_on(self, kit: Stepwell) -> Any:
         p = kit.platform

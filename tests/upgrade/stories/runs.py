@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.core.runs import Ending, RunStatus
 from chalicelib.sdk import Context, TriggerCron, TriggerEvent, function
@@ -25,10 +25,10 @@ class NearSleep(Story):
     """A run sleeps for minutes: a delayed message wakes it, and the step before is not executed again."""
 
     functions = (sleeper,)
-    promised = (["first", "second"], ["second"])
+    promised: ClassVar[Any] = (["first", "second"], ["second"])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go", {"for": "10m"})
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go", {"for": "10m"})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("10m")
@@ -38,8 +38,8 @@ class NearSleep(Story):
 class FarSleep(NearSleep):
     """A run sleeps for a month: a timer wakes it."""
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go", {"for": "30d"})
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go", {"for": "30d"})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("30d")
@@ -58,13 +58,13 @@ class StepToBeTriedAgain(Story):
     """A step has failed once, and its next attempt is a delayed message: it counts as the second of three."""
 
     functions = (flaky,)
-    promised = ("Failed", 3)
+    promised: ClassVar[Any] = ("Failed", 3)
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
-        kit.advance("1d")
+        kit.advance("5m")
         run = kit.only_run()
         return run.status.value, run.history.count("step.attempt_failed")
 
@@ -81,13 +81,13 @@ class FunctionToBeTriedAgain(Story):
     """The function's own code has failed outside of its steps, and is to be entered again."""
 
     functions = (raises,)
-    promised = ("better", [])
+    promised: ClassVar[Any] = ("better", [])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
-        kit.advance("1d")
+        kit.advance("5m")
         return kit.only_run().output, DID
 
 
@@ -111,13 +111,13 @@ class StepsSideBySide(Story):
     """Of three steps side by side one has ended, one sleeps, and one is to be tried again."""
 
     functions = (wide,)
-    promised = (["quick", None, "mended"], ["mended"])
+    promised: ClassVar[Any] = (["quick", None, "mended"], ["mended"])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
-        kit.advance("1d")
+        kit.advance("2h")
         return kit.only_run().output, DID
 
 
@@ -125,14 +125,15 @@ class PlannedSteps(Story):
     """Steps side by side are planned, and their messages are in the queue."""
 
     functions = (wide,)
-    promised = (["quick", None, "mended"], ["mended", "quick"])
+    promised: ClassVar[Any] = (["quick", None, "mended"], ["mended", "quick"])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only("t/go")
-        return kit.pump.deliver_event() and kit.pump.deliver_work()
+        kit.pump.deliver_event()
+        kit.pump.deliver_work()
 
     def go_on(self, kit: Stepwell) -> Any:
-        kit.advance("1d")
+        kit.advance("3h")
         return kit.only_run().output, sorted(DID)
 
 
@@ -151,10 +152,10 @@ class Invocation(Story):
     """A run waits for the run that it invoked, which sleeps."""
 
     functions = (child, parent)
-    promised = "from the child"
+    promised: ClassVar[Any] = "from the child"
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("3h")
@@ -170,11 +171,11 @@ class DeadProcess(Story):
     """The process died after a step was recorded: the run's lease is live, and its message comes back."""
 
     functions = (steady,)
-    promised = (["first", "second"], ["second"])
+    promised: ClassVar[Any] = (["first", "second"], ["second"])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send_only("t/go")
-        return die_at_call(kit, 2)
+        die_at_call(kit, 2)
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance_only("20m")
@@ -186,13 +187,13 @@ class UnsettledEnd(Story):
     """A run's end is recorded, and nothing of what follows was done."""
 
     functions = (sleeper,)
-    promised = ("Cancelled", 1)
+    promised: ClassVar[Any] = ("Cancelled", 1)
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send("t/go", {"for": "30d"})
         now_ms = kit.platform.clock.now_ms()
         ending = Ending(status=RunStatus.CANCELLED, ended_at_ms=now_ms)
-        return kit.platform.services.runs.end(kit.only_run().run_id, ending, owner=None)
+        kit.platform.services.runs.end(kit.only_run().run_id, ending, owner=None)
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance_only("10m")
@@ -209,10 +210,10 @@ class Schedule(Story):
     """A schedule has started a run, and starts the next one at its time, once."""
 
     functions = (nightly,)
-    promised = (["Completed"] * 2, ["tidied"])
+    promised: ClassVar[Any] = (["Completed"] * 2, ["tidied"])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.advance("20h")
+    def begin(self, kit: Stepwell) -> None:
+        kit.advance("20h")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("1d")
@@ -230,10 +231,10 @@ class LargePayloads(Story):
     """A step's result and the run's event are so large that they lie in S3."""
 
     functions = (weighty,)
-    promised = (len(LARGE), len(LARGE))
+    promised: ClassVar[Any] = (len(LARGE), len(LARGE))
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go", {"text": LARGE})
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go", {"text": LARGE})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("1h")
@@ -244,10 +245,10 @@ class SameEventId(Story):
     """An event's id has started a run within the last day: the same id starts none."""
 
     functions = (nightly, sleeper)
-    promised = (1, [])
+    promised: ClassVar[Any] = (1, [])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go", {"for": "1h"}, id="order-1")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go", {"for": "1h"}, id="order-1")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/go", {"for": "1h"}, id="order-1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.core.runs import RunStatus
 from chalicelib.engine import collect, pausing, replays, replays_of_many
@@ -35,13 +35,13 @@ class PausedFunction(Story):
     """A function is paused: a run that had begun and one that had not wait for its being resumed."""
 
     functions = (job,)
-    promised = (["Running", "Queued"], ["Completed"] * 2)
+    promised: ClassVar[Any] = (["Running", "Queued"], ["Completed"] * 2)
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send("t/go", {"up": True})
         pause(kit, "queue")
         kit.send("t/go", {"up": True})
-        return kit.advance("3m")
+        kit.advance("3m")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("3m")
@@ -55,10 +55,10 @@ class PausedFunctionThatSkips(Story):
     """A function is paused so that its events start nothing."""
 
     functions = (job,)
-    promised = ("Completed",)
+    promised: ClassVar[Any] = ("Completed",)
 
-    def begin(self, kit: Stepwell) -> object:
-        return pause(kit, "skip")
+    def begin(self, kit: Stepwell) -> None:
+        pause(kit, "skip")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/go", {"up": True})
@@ -72,12 +72,12 @@ class ResumeUnderWay(Story):
     """A function is resumed: the message that wakes its runs is in the queue."""
 
     functions = (job,)
-    promised = ["Completed"] * 3
+    promised: ClassVar[Any] = ["Completed"] * 3
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         pause(kit, "queue")
         kit.send([{"name": "t/go", "data": {"up": True}}] * 3)
-        return resume(kit)
+        resume(kit)
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.drain()
@@ -94,14 +94,12 @@ class ReplayOfMany(Story):
     """A replay of all that failed was ordered: it is a message, and a row that tells how far it came."""
 
     functions = (job,)
-    promised = (["Failed"] * 3 + ["Completed"] * 3, ["first"] * 3 + ["second"] * 3)
+    promised: ClassVar[Any] = (["Failed"] * 3 + ["Completed"] * 3, ["first"] * 3 + ["second"] * 3)
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         UP.clear()
         fail_three(kit)
-        return replays_of_many.create(
-            kit.platform.services, "job", status=RunStatus.FAILED, after_ms=None, before_ms=None
-        )
+        replays_of_many.create(kit.platform.services, "job", status=RunStatus.FAILED, after_ms=None, before_ms=None)
 
     def go_on(self, kit: Stepwell) -> Any:
         UP.append(True)
@@ -115,13 +113,13 @@ class ReplayFromAStep(Story):
     """A run is replayed from a step, with the results before it copied; its message is in the queue."""
 
     functions = (job,)
-    promised = (["Failed", "Completed"], ["second"])
+    promised: ClassVar[Any] = (["Failed", "Completed"], ["second"])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         UP.clear()
         kit.send("t/go")
         kit.advance("5m")
-        return replays.replay(kit.platform.services, kit.only_run().run_id, "nap")
+        replays.replay(kit.platform.services, kit.only_run().run_id, "nap")
 
     def go_on(self, kit: Stepwell) -> Any:
         UP.append(True)
@@ -135,16 +133,16 @@ class ForgottenReplay(Story):
     """A replay's first message was lost, and what looks for the forgotten has sent another."""
 
     functions = (job,)
-    promised = (["Failed", "Completed"], ["second"])
+    promised: ClassVar[Any] = (["Failed", "Completed"], ["second"])
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         UP.clear()
         kit.send("t/go")
         kit.advance("5m")
         replays.replay(kit.platform.services, kit.only_run().run_id, "nap")
         kit.pump.lose("work", kit.pump.hold("work"))
         kit.advance_only("20m")
-        return collect.collect(kit.platform.services, kit.platform.clock.now_ms() + 60_000)
+        collect.collect(kit.platform.services, kit.platform.clock.now_ms() + 60_000)
 
     def go_on(self, kit: Stepwell) -> Any:
         UP.append(True)

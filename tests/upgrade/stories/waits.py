@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from chalicelib.sdk import Cancel, Context, TriggerEvent, WaitFor, function
 from chalicelib.testing import Stepwell
@@ -23,10 +23,11 @@ class Wait(Story):
     """Runs wait for an event under a condition, and each meets its own."""
 
     functions = (waiter,)
-    promised = ([20, 10], [20, 10])
+    promised: ClassVar[Any] = ([20, 10], [20, 10])
 
-    def begin(self, kit: Stepwell) -> object:
-        return [kit.send("t/go", {"id": number}) for number in (2, 1)]
+    def begin(self, kit: Stepwell) -> None:
+        for number in (2, 1):
+            kit.send("t/go", {"id": number})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/answer", {"id": 2, "n": 1})
@@ -45,10 +46,10 @@ class WaitWithoutEquality(Story):
     """A run waits under a condition by which it cannot be looked up."""
 
     functions = (above,)
-    promised = 7
+    promised: ClassVar[Any] = 7
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/level", {"n": 3})
@@ -59,7 +60,7 @@ class WaitWithoutEquality(Story):
 class Timeout(Wait):
     """A wait's timeout is a timer: nothing comes, and the run goes on without."""
 
-    promised = (["Completed"] * 2, [None, None], [])
+    promised: ClassVar[Any] = (["Completed"] * 2, [None, None], [])
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("2d")
@@ -70,7 +71,7 @@ class Timeout(Wait):
 class Cancellation(Wait):
     """Runs that wait have an event that cancels them: it cancels the one that it is for."""
 
-    promised = ("Running", "Cancelled")
+    promised: ClassVar[Any] = ("Running", "Cancelled")
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/stop", {"id": 1})
@@ -87,10 +88,10 @@ class WaitForAny(Story):
     """A run waits for the first of several events."""
 
     functions = (chooser,)
-    promised = (1, 5)
+    promised: ClassVar[Any] = (1, 5)
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go", {"id": "a"})
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go", {"id": "a"})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.send("t/given-up", {"id": "b", "n": 4})
@@ -110,11 +111,11 @@ class LookingBack(Story):
     """A run sleeps that will look back for an event which came meanwhile."""
 
     functions = (late,)
-    promised = 3
+    promised: ClassVar[Any] = 3
 
-    def begin(self, kit: Stepwell) -> object:
+    def begin(self, kit: Stepwell) -> None:
         kit.send("t/go", {"id": 1})
-        return kit.send("t/answer", {"id": 1, "n": 3})
+        kit.send("t/answer", {"id": 1, "n": 3})
 
     def go_on(self, kit: Stepwell) -> Any:
         kit.advance("1h")
@@ -131,10 +132,10 @@ class Signal(Story):
     """A run waits for a signal."""
 
     functions = (asker,)
-    promised = (True, ["order-1", {"ok": True}])
+    promised: ClassVar[Any] = (True, ["order-1", {"ok": True}])
 
-    def begin(self, kit: Stepwell) -> object:
-        return kit.send("t/go")
+    def begin(self, kit: Stepwell) -> None:
+        kit.send("t/go")
 
     def go_on(self, kit: Stepwell) -> Any:
         run_id = kit.send_signal("order-1", {"ok": True})
