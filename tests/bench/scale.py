@@ -124,10 +124,10 @@ KEYS: Final = (
     Key("events", "records of an event's name", "event name", EVENT_SHARDS, 1, 0),
     Key("pauses", "waits whose condition has no equality: put, removed", "event name", SCAN_SHARDS, 3, 0),
     Key("timers", "timers that are due in one hour: put, removed", "hour", timers.SHARDS, 2, 0),
-    Key("limits", "places of a concurrency limit: taken, given back", "limit and value of its key", 1, 2, 2),
+    Key("limits", "places of a concurrency limit: taken, given back", "limit and value of its key", 1, 2, 4),
     Key("limits", "cell of a rate limit, throttle, debounce or batch", "function and value of its key", 1, 1, 1),
     Key("pauses", "waits that share a condition and all of its values", "value", 1, 3, 1),
-    Key("runs", "a run with its steps", "run", 1, RUNS_WRITES, STEPS + 1),
+    Key("runs", "a run with its steps", "run", 1, RUNS_WRITES, STEPS + 2),
 )
 
 

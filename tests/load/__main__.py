@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=60, help="how long that lasts (60)")
     parser.add_argument("--workers", type=int, default=2, help="processes that work off the queues (2)")
     parser.add_argument(
-        "--grow-mb", type=float, default=8.0, help="by how much a worker's memory may grow meanwhile (8)"
+        "--grow-mb", type=float, default=4.0, help="by how much a worker's memory may grow meanwhile (4)"
     )
     parser.add_argument("--rest-within", type=float, default=900.0, help="seconds for each backlog to drain in (900)")
     given = parser.parse_args(arguments)

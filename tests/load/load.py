@@ -1,4 +1,4 @@
-"""The load itself: what each kind asks for alone, a burst, its backlog, a steady stream, and what is left at the end."""
+"""The load itself: what each kind asks for alone, a burst, its backlog, a steady stream, and what is left."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def costs(told: Told) -> Iterator[str]:
         figures = f"{one.writes:>9.1f}{documented:>9}{one.reads:>9.1f}{asked}"
         yield f"  {kind.name:<34}{figures}"
     yield ""
-    yield f"What an event asked for under load ({told.sent.events:,} events, average), beside that of the same ones alone"
+    yield f"What an event asked for under load (average of {told.sent.events:,}), beside that of the same ones alone"
     yield ""
     for name, found, alone in (
         ("write units", told.spent.writes, predicted(told).writes),

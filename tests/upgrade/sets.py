@@ -42,11 +42,16 @@ def save(path: Path, found: Snapshot) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def newest(name: str, before: Path | None = None) -> Snapshot | None:
-    """What was recorded of a story last (before a set)."""
-    earlier = folders() if before is None else [folder for folder in folders() if _number(folder) < _number(before)]
+def files_of(name: str, before: Path | None = None) -> list[Path]:
+    """What was recorded of a story, oldest first (before a set)."""
+    earlier = [folder for folder in folders() if before is None or _number(folder) < _number(before)]
     paths = [folder / f"{name}.json" for folder in earlier]
-    found = [path for path in paths if path.exists()]
+    return [path for path in paths if path.exists()]
+
+
+def newest(name: str, before: Path | None = None) -> Snapshot | None:
+    """The last of these, if there is one."""
+    found = files_of(name, before)
     return load(found[-1]) if found else None
 
 
