@@ -105,7 +105,7 @@ def backlog(told: Told) -> Iterator[str]:
     columns = f"{'accepted':>9}{'executed':>9}{'to do':>8}{'in work':>8}{'delayed':>8}"
     yield f"{'s':>5}  {'phase':<8}{columns}  workers' memory (MB)"
     apart = max(1, -(-len(told.looks) // _MOST_LINES))
-    for look in [*told.looks[::apart], told.looks[-1]]:
+    for look in dict.fromkeys([*told.looks[::apart], told.looks[-1]]):
         sizes = " ".join(f"{size:6.1f}" for size in look.resident_mb)
         queues = f"{look.visible:>8,}{look.in_flight:>8,}{look.delayed:>8,}"
         yield f"{look.at_s:>5.0f}  {look.phase:<8}{look.accepted:>9,}{look.executed:>9,}{queues}  {sizes}"
