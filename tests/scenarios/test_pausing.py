@@ -54,12 +54,11 @@ def kit_of(*functions: Function[Any]) -> Iterator[Stepwell]:
 
 
 def pause(kit: Stepwell, mode: Any = "queue", fn_id: str = "job") -> None:
-    pausing.pause(kit.platform.services, kit.platform.room.apps, fn_id, mode)
+    kit.pause(fn_id, mode)
 
 
 def resume(kit: Stepwell, fn_id: str = "job") -> None:
-    pausing.resume(kit.platform.services, kit.platform.room.apps, fn_id)
-    kit.drain()
+    kit.resume(fn_id)
 
 
 def go(kit: Stepwell, *numbers: int) -> None:
