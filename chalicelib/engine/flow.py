@@ -43,6 +43,19 @@ def pace(s: Services, event: Event, planned: Start) -> Start:
     return _Admission(s, config, config.flow, event).begin(planned)
 
 
+def give_back_key(s: Services, config: FunctionConfig | None, event: Event, run_id: str) -> None:
+    """Free the idempotency key of an event if this run, which is not to be, claimed it."""
+    expression = None if config is None or config.flow is None else config.flow.idempotency
+    if config is None or expression is None:
+        return
+    key = key_of(expression, event.payload(), "idempotency")
+    cells.remove_if(
+        s,
+        CellKey(Mechanism.IDEMPOTENCY, config.id, key.digest),
+        lambda text: idempotency.Claim.model_validate_json(text).run_id == run_id,
+    )
+
+
 class _Admission:
     """One start. What is decided first is kept, though what comes later may be against it."""
 

@@ -190,6 +190,23 @@ def test_what_is_skipped_is_told_by_the_event() -> None:
         assert _order == [2]
 
 
+@pytest.mark.parametrize("key", [{}, {"idempotency": "event.data.n"}])
+def test_what_was_skipped_holds_no_id_though_its_message_comes_again_later(key: Any) -> None:
+    """The event is decided on while the function is paused, and its message comes once more after it was resumed."""
+    with kit_of(job(**key)) as kit:
+        pause(kit, "skip")
+        kit.send_only("t/go", {"n": 1}, id=None if key else "order-1")
+        held = kit.pump.hold("events")
+        kit.pump.deliver("events", held, acknowledge=False)
+        resume(kit)
+        kit.pump.deliver("events", held)
+        kit.drain()
+        assert kit.runs() == []
+
+        kit.send("t/go", {"n": 1}, id=None if key else "order-1")
+        assert statuses(kit) == ["Completed"]
+
+
 def test_what_has_begun_goes_on_where_events_are_skipped() -> None:
     @function(fn_id="job", trigger=ON)
     def napping(ctx: Context) -> None:
