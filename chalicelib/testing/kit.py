@@ -20,11 +20,12 @@ from chalicelib.core import ids, limits, timers
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import InvalidEvent
+from chalicelib.core.function_pauses import PauseMode
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.runs import Run, RunStatus
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord, in_order
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import collect, ingest, near_misses, query, signals, tick
+from chalicelib.engine import collect, ingest, near_misses, pausing, query, replays, signals, tick
 from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry, discover
@@ -297,6 +298,23 @@ class Stepwell:
         """What `DELETE /v1/runs/{id}` does."""
         query.cancel_run(self.platform.services, run_id)
         self.pump.drain()
+
+    def pause(self, fn: Function[Any] | str, mode: PauseMode = "queue") -> None:
+        """What `POST /v1/functions/{id}/pause` does. Raises NotFound, Conflict."""
+        fn_id = fn if isinstance(fn, str) else fn.fn_id
+        pausing.pause(self.platform.services, self.platform.room.apps, fn_id, mode)
+
+    def resume(self, fn: Function[Any] | str) -> None:
+        """What `POST /v1/functions/{id}/resume` does. Raises NotFound."""
+        fn_id = fn if isinstance(fn, str) else fn.fn_id
+        pausing.resume(self.platform.services, self.platform.room.apps, fn_id)
+        self.pump.drain()
+
+    def replay(self, run_id: str, from_step: str | None = None) -> str:
+        """What `POST /v1/runs/{id}/replay` does; the id of the new run. Raises NotFound, Conflict, InvalidReplay."""
+        head = replays.replay(self.platform.services, run_id, from_step)
+        self.pump.drain()
+        return head.run_id
 
     def run(self, run_id: str) -> RunView:
         """A run as it is now."""

@@ -247,6 +247,16 @@ def paused(aws: Deployed) -> None:
         aws.drain()
     assert [run.status for run in aws.kit.runs("plain")] == ["Completed", "Completed"]
 
+    # Skipped, and delivered once more when its function goes on.
+    assert aws.ask("POST", "/v1/functions/plain/pause", {"mode": "skip"})[0] == 200
+    assert aws.ask("POST", f"/e/{'k' * 32}", {"name": "demo/plain", "id": "order-1"})[0] == 200
+    held = aws.kit.pump.hold("events")
+    aws.deliver("events", held, acknowledge=False)
+    assert aws.ask("POST", "/v1/functions/plain/resume")[0] == 200
+    aws.deliver("events", held)
+    aws.drain()
+    assert len(aws.kit.runs("plain")) == 2
+
 
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
