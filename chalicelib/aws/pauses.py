@@ -92,7 +92,13 @@ class DynamoPauses:
         condition = "pk = :pk AND sk > :after" if place.after else "pk = :pk"
         values = {"pk": place.key, "after": place.after or None}
         items, following = self._dynamo.page(self._table, condition, values, limit)
-        return PausePage(tuple(read_pause(item) for item in items), following)
+        rows, unreadable = [], None
+        for item in items:
+            try:
+                rows.append(read_pause(item))
+            except Unreadable as error:
+                unreadable = error
+        return PausePage(tuple(rows), following, unreadable)
 
     def remove(self, rows: Sequence[PauseKey]) -> None:
         self._dynamo.delete_many(self._table, [(row.key, row.row) for row in rows])

@@ -227,3 +227,31 @@ def test_a_row_of_the_index_that_cannot_be_read_keeps_no_other_from_being_collec
         collect.collect_pauses(kit.platform.services)
 
         assert items(kit, "pauses") == [row]
+
+
+@function(fn_id="waiter", trigger=TriggerEvent(event="wait"))
+def waiter(ctx: Context) -> bool:
+    found = ctx.step.wait_for_event("answer", event="answer", if_exp="async.data.n == event.data.n", timeout="9d")
+    return found is not None
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_run_from_being_resumed_and_misses_no_event() -> None:
+    with start_stepwell([waiter], MAX_RECEIVES="3") as kit:
+        for _ in range(3):
+            kit.send("wait", {"n": 1})
+        middle = sorted((row for row in items(kit, "pauses") if "pause" in row), key=lambda row: str(row["sk"]))[1]
+        newer = json.dumps({**json.loads(middle["pause"]), "kind": "of_a_newer_release"})
+        put_item(kit, "pauses", {**middle, "pause": newer})
+        kit.send("answer", {"n": 1})
+        deliver_to_the_end(kit)
+
+        assert sorted(run.status.value for run in kit.runs()) == ["Completed", "Completed", "Running"]
+        (letter,) = letters(kit)
+        assert letter["reason"].startswith(f"the row {middle['sk']} of the index cannot be read by this release")
+
+        put_item(kit, "pauses", middle)  # As when the newer release is back.
+        kit.advance_only("1m")
+        p = kit.platform
+        dead_letters.redrive(p.services, p.room.dead_letters, letter["id"], dead_letters.BOTH)
+        kit.drain()
+        assert {run.output for run in kit.runs()} == {True}
