@@ -1,19 +1,15 @@
-"""Everything that a platform on moto has stored: taken, and put into another one."""
+"""Everything that a kit's platform has stored: taken, and put into another one."""
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import botocore.session
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.sqs.models import sqs_backends
-
 from chalicelib.testing import Stepwell, cloud, start_stepwell
+from tests.upgrade.kits import client, messages
 from tests.upgrade.story import DID, Story
 
 TABLES = ("events", "runs", "pauses", "timers", "functions", "limits")
@@ -56,7 +52,7 @@ def resumed(story: Story, found: Snapshot) -> Iterator[Stepwell]:
 
 def take(kit: Stepwell) -> Snapshot:
     """What is stored now."""
-    s3, bucket = _client("s3"), kit.platform.config.bucket
+    s3, bucket = client("s3"), kit.platform.config.bucket
     keys = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
     items = {name: _items(kit, name) for name in TABLES if _table(kit, name) is not None}
     return {
@@ -69,22 +65,16 @@ def take(kit: Stepwell) -> Snapshot:
 
 def put(kit: Stepwell, found: Snapshot) -> None:
     """Store it. What an older release has no table for stays out of its sight, as it would in AWS."""
-    dynamodb, s3, sqs = _client("dynamodb"), _client("s3"), _client("sqs")
+    dynamodb, s3, sqs = client("dynamodb"), client("s3"), client("sqs")
     for name, rows in found["items"].items():
         table = _table(kit, name)
         for row in rows if table is not None else ():
             dynamodb.put_item(TableName=table, Item=row)
     for key, text in found["objects"].items():
         s3.put_object(Bucket=kit.platform.config.bucket, Key=key, Body=text.encode())
-    for name, messages in found["messages"].items():
-        for message in messages:
-            sqs.send_message(QueueUrl=_url(name), MessageBody=message["body"], DelaySeconds=message["in_s"])
-
-
-@functools.cache
-def _client(service: str) -> Any:
-    # Made once: moto answers it, whichever of its worlds is there.
-    return botocore.session.get_session().create_client(service, region_name=cloud.REGION)
+    for name, held in found["messages"].items():
+        for message in held:
+            sqs.send_message(QueueUrl=_url(kit, name), MessageBody=message["body"], DelaySeconds=message["in_s"])
 
 
 def _table(kit: Stepwell, name: str) -> str | None:
@@ -93,20 +83,19 @@ def _table(kit: Stepwell, name: str) -> str | None:
 
 
 def _items(kit: Stepwell, name: str) -> list[dict[str, Any]]:
-    pages = _client("dynamodb").get_paginator("scan").paginate(TableName=_table(kit, name))
+    pages = client("dynamodb").get_paginator("scan").paginate(TableName=_table(kit, name))
     return sorted(
         (item for page in pages for item in page["Items"]), key=lambda item: (item["pk"]["S"], item["sk"]["S"])
     )
 
 
-def _url(queue: str) -> str:
-    url: str = _client("sqs").get_queue_url(QueueName=f"stepwell-{cloud.STAGE}-{queue}")["QueueUrl"]
-    return url
+def _url(kit: Stepwell, queue: str) -> str:
+    of, _, dead = queue.partition("-")
+    url: str = getattr(kit.platform.config, f"queue_{of}_url")
+    return f"{url}-{dead}" if dead else url
 
 
 def _messages(kit: Stepwell, queue: str) -> list[dict[str, Any]]:
-    """Those that are delayed or in flight, too: SQS shows them to nobody, moto's memory does."""
     now_ms = kit.platform.clock.now_ms()
-    held = sqs_backends[DEFAULT_ACCOUNT_ID][cloud.REGION].queues[f"stepwell-{cloud.STAGE}-{queue}"]._messages
-    times = [(max(message.delayed_until, message.visible_at, now_ms), message.body) for message in held]
-    return [{"body": body, "in_s": min(-(-int(at_ms - now_ms) // 1000), 900)} for at_ms, body in sorted(times)]
+    held = [(max(at_ms, now_ms), body) for at_ms, body in messages(kit, f"stepwell-{cloud.STAGE}-{queue}")]
+    return [{"body": body, "in_s": min(-(-int(at_ms - now_ms) // 1000), 900)} for at_ms, body in sorted(held)]

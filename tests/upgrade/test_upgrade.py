@@ -16,15 +16,7 @@ from tests.upgrade.story import Story
 KNOWN = stories.known()
 
 
-def told_apart(path: Path) -> object:
-    """The newest form of a story is what this release leaves, as the next test shows: that it goes on was seen when it
-    was recorded, and is seen again by `make upgrade`."""
-    is_newest = path == sets.files_of(path.stem)[-1]
-    marks = [pytest.mark.whole] if is_newest else []
-    return pytest.param(path, marks=marks, id=f"{path.parent.name}-{path.stem}")
-
-
-@pytest.mark.parametrize("path", [told_apart(path) for path in sets.files()])
+@pytest.mark.parametrize("path", sets.files(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_what_an_earlier_release_began_goes_on(path: Path) -> None:
     story = KNOWN[path.stem]
     assert continued(story(), sets.load(path)) == json.loads(json.dumps(story.promised)), story.__doc__
