@@ -20,7 +20,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait bench-flow \
-  bench-sdk clean infra deploy address check-stage keys destroy
+  bench-scale bench-sdk load record-fixtures upgrade clean infra deploy address check-stage keys destroy
 
 help: ## List these targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,6 +60,16 @@ crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS=
 soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
 	@$(PY) -m tests.soak $(ARGS)
 
+load: $(READY) ## A burst and a steady stream on the local cloud: no loss, memory flat, cost (3 minutes; ARGS="--rate 20")
+	@$(PY) -m tests.load $(ARGS)
+
+record-fixtures: $(READY) ## Keep what this release stores, where its form is new (CONTRIBUTING.md)
+	@$(PY) -m tests.fixtures.record
+	@$(PY) -m tests.upgrade.record
+
+upgrade: $(READY) ## Update from another release, and back to it, with its real code (FROM=COMMIT)
+	@$(PY) -m tests.upgrade.against "$(FROM)"
+
 drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (a quarter of an hour; ARGS="--help")
 	@$(PY) -m tests.drill $(ARGS)
 
@@ -80,6 +90,9 @@ bench-match: $(READY) ## Print what it costs to find a run among a million that 
 
 bench-cost: $(READY) ## Print what a run and an idle month cost, by list prices
 	@$(PY) -m tests.bench.cost
+
+bench-scale: $(READY) ## Print where AWS's limits bite at 10 to 100,000 events a second, and the price of a month
+	@$(PY) -m tests.bench.scale
 
 bench-cold: $(READY) ## Print how soon a deployed handler is ready, and how large the package is
 	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.bench.cold

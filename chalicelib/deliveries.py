@@ -20,6 +20,7 @@ from chalicelib.core.messages import (
     ResumeMessage,
     TurnMessage,
     event_queue_messages,
+    read,
     work_messages,
 )
 from chalicelib.core.metrics import Metric
@@ -90,7 +91,7 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
             return
         process_event.process(platform.services, message)
         return
-    queued = event_queue_messages.validate_json(body)
+    queued = read(event_queue_messages, body)
     if isinstance(queued, LookBackMessage):
         start.go_on(platform.services, queued)
     elif isinstance(queued, MatchPageMessage):
@@ -106,7 +107,7 @@ def _handle_event(platform: Platform, body: str, delivery: Delivery) -> None:
 
 
 def _handle_work(platform: Platform, body: str, delivery: Delivery) -> None:
-    message = work_messages.validate_json(body)
+    message = read(work_messages, body)
     if delivery.receives == 1:
         age_ms = platform.clock.now_ms() - max(delivery.sent_at_ms, message.due_ms or 0)
         platform.metrics.observe(Metric.WORK_AGE, max(0, age_ms))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,6 +14,7 @@ from chalicelib.aws import keys
 from chalicelib.aws.marshalling import Item
 from chalicelib.aws.payloads import Payloads
 from chalicelib.core.bulk import Standing
+from chalicelib.core.errors import Unreadable
 from chalicelib.core.events import Event
 from chalicelib.core.runs import Ending, Owner, RunHead, RunSeed, RunStatus
 from chalicelib.core.steps import StepOutcome, StepPlan, StepRecord, StepStatus
@@ -33,6 +36,7 @@ def read_events(text: str) -> tuple[Event, ...]:
     return _events.validate_json(text)
 
 
+_logger = logging.getLogger("stepwell")
 _events: TypeAdapter[tuple[Event, ...]] = TypeAdapter(tuple[Event, ...])
 
 
@@ -52,8 +56,27 @@ def head_item(seed: RunSeed, expires_at_s: int, *, gated: bool = False) -> Item:
     }
 
 
-def read_head(item: Item, payloads: Payloads) -> RunHead:
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Raises Unreadable for what has another form than this release knows."""
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        raise Unreadable(f"{what} cannot be read by this release: {error}") from error
 
+
+def left_out(error: Unreadable) -> None:
+    """Tell that one of many things is passed over."""
+    _logger.error("left out, since it cannot be read", extra={"error": str(error)})
+
+
+def read_head(item: Item, payloads: Payloads) -> RunHead:
+    """Raises Unreadable."""
+    with reading(f"run {item['pk']}"):
+        return _read_head(item, payloads)
+
+
+def _read_head(item: Item, payloads: Payloads) -> RunHead:
     seed = RunSeed.model_validate({**json.loads(item["seed"]), "run_id": item["pk"]})
     ending = payloads.read(item, "ending")
     owner = Owner(message_id=item["lo"], nonce=item["ln"]) if "lo" in item else None
@@ -115,6 +138,12 @@ def step_item(step: StepRecord, payloads: Payloads, expires_at_s: int) -> Item:
 
 
 def read_step(item: Item, payloads: Payloads) -> StepRecord:
+    """Raises Unreadable."""
+    with reading(f"step {keys.step_id(item['sk'])} of run {item['pk']}"):
+        return _read_step(item, payloads)
+
+
+def _read_step(item: Item, payloads: Payloads) -> StepRecord:
     plan, outcome = payloads.read(item, "pl"), payloads.read(item, "res")
     assert plan is not None
     return StepRecord(

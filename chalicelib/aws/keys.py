@@ -26,6 +26,11 @@ def step(step_id: str) -> str:
     return _STEP + step_id
 
 
+def is_step(sk: str) -> bool:
+    """Whether a row of a run is a step: a newer release may have added others."""
+    return sk.startswith(_STEP)
+
+
 def step_id(sk: str) -> str:
     return sk.removeprefix(_STEP)
 

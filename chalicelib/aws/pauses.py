@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import ConditionFailed, Dynamo, Write
-from chalicelib.aws.items import dump
+from chalicelib.aws.items import dump, left_out, reading
 from chalicelib.core import limits
+from chalicelib.core.errors import Unreadable
 from chalicelib.core.matching import Shape
 from chalicelib.core.pauses import Pause
 from chalicelib.core.steps import PauseKey
@@ -91,7 +92,13 @@ class DynamoPauses:
         condition = "pk = :pk AND sk > :after" if place.after else "pk = :pk"
         values = {"pk": place.key, "after": place.after or None}
         items, following = self._dynamo.page(self._table, condition, values, limit)
-        return PausePage(tuple(read_pause(item) for item in items), following)
+        rows, unreadable = [], None
+        for item in items:
+            try:
+                rows.append(read_pause(item))
+            except Unreadable as error:
+                unreadable = error
+        return PausePage(tuple(rows), following, unreadable)
 
     def remove(self, rows: Sequence[PauseKey]) -> None:
         self._dynamo.delete_many(self._table, [(row.key, row.row) for row in rows])
@@ -99,10 +106,21 @@ class DynamoPauses:
     def scan(self, after: str | None, limit: int) -> tuple[list[Pause], str | None]:
         start = None if after is None else json.loads(after)
         scanned = self._dynamo.scan_page(self._table, start, limit)
-        rows = [read_pause(item) for item in scanned.items if "pause" in item]
+        rows = [pause for item in scanned.items if "pause" in item and (pause := _known(item)) is not None]
         return rows, None if scanned.following is None else json.dumps(scanned.following)
 
 
 def read_pause(item: dict[str, object]) -> Pause:
-    body = json.loads(str(item["pause"]))
-    return Pause.model_validate({**body, "key": {"key": item["pk"], "row": item["sk"]}})
+    """Raises Unreadable."""
+    with reading(f"the row {item['sk']} of the index"):
+        body = json.loads(str(item["pause"]))
+        return Pause.model_validate({**body, "key": {"key": item["pk"], "row": item["sk"]}})
+
+
+def _known(item: dict[str, object]) -> Pause | None:
+    try:
+        return read_pause(item)
+    except Unreadable as error:
+        # It stays where it is, and keeps none of the others from being looked at.
+        left_out(error)
+        return None

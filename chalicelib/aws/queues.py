@@ -104,9 +104,8 @@ class SqsQueues:
     def send_turns(self, messages: Sequence[TurnMessage]) -> None:
         self._send(self._work_url, [message.model_dump_json() for message in messages], 0)
 
-    def send_anew(self, queue: QueueName, body: str) -> None:
-        """The body of a message, as it came."""
-        self._send(self._urls[queue], [body], 0)
+    def send_anew(self, queue: QueueName, body: str, *, delay_s: int = 0) -> None:
+        self._send(self._urls[queue], [body], delay_s)
 
     def depth(self, queue: QueueName) -> QueueDepth:
         answer = self._call(

@@ -14,7 +14,7 @@ from chalicelib.aws.marshalling import Item
 from chalicelib.aws.pauses import pause_write
 from chalicelib.aws.run_lists import DynamoRunLists
 from chalicelib.aws.steps import DynamoSteps
-from chalicelib.core.errors import LeaseLost
+from chalicelib.core.errors import LeaseLost, Unreadable
 from chalicelib.core.events import Event
 from chalicelib.core.pauses import Pause
 from chalicelib.core.records import Effect, EventTimes
@@ -80,7 +80,7 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
                 head = self._read(item)
             elif item["sk"] == keys.EVENT:
                 events = self._events_in(item)
-            else:
+            elif keys.is_step(item["sk"]):
                 step = items.read_step(item, self._payloads)
                 steps[step.id] = step
         return None if head is None or not events else Run(head, events[0], steps, events[1:])
@@ -96,7 +96,13 @@ class DynamoRuns(DynamoSteps, DynamoLeases, DynamoRunLists):
 
     def heads(self, run_ids: Sequence[str]) -> list[RunHead]:
         found = self._dynamo.get_many(self._table, [(run_id, keys.HEAD) for run_id in run_ids])
-        by_id = {item["pk"]: self._read(item) for item in found}
+        by_id = {}
+        for item in found:
+            try:
+                by_id[item["pk"]] = self._read(item)
+            except Unreadable as error:
+                # One of many must not keep the others from being seen and poked.
+                items.left_out(error)
         return [by_id[run_id] for run_id in dict.fromkeys(run_ids) if run_id in by_id]
 
     def trigger_event(self, run_id: str) -> Event | None:

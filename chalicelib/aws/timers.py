@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chalicelib.aws import keys
 from chalicelib.aws.dynamo import Dynamo, Write
 from chalicelib.core import limits
-from chalicelib.core.messages import AnyWorkMessage, JoinDueMessage, PlannedStepMessage, work_messages
+from chalicelib.core.messages import AnyWorkMessage, JoinDueMessage, PlannedStepMessage
 from chalicelib.core.steps import TimerKey
 from chalicelib.core.timeouts import timer_name
 from chalicelib.engine.ports import Timer
@@ -45,8 +45,7 @@ class DynamoTimers:
         found = []
         for item in itertools.islice(rows, limit):
             due, _, name = str(item["sk"]).partition("#")
-            message = work_messages.validate_json(item["message"])
-            found.append(Timer(TimerKey(due_ms=int(due), name=name), message))
+            found.append(Timer(TimerKey(due_ms=int(due), name=name), str(item["message"])))
         return found
 
     def remove(self, timers: Sequence[TimerKey]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from chalicelib.core import limits
 from chalicelib.core.clock import to_iso
 from chalicelib.core.runs import RunStatus
+from chalicelib.core.stored import Stored
 
 # The list of runs is an index that follows its table within moments: what began so shortly before a job was created may
 # be missing there, and is looked for again once it must be there.
@@ -17,19 +16,15 @@ FRESH_MS: Final = 2 * limits.MINUTE_MS
 LOOK_AGAIN_AFTER_MS: Final = limits.MINUTE_MS
 
 
-class Place(BaseModel):
+class Place(Stored):
     """How far the runs have been looked through, newest first: in which look, down to which position in the list."""
-
-    model_config = ConfigDict(frozen=True)
 
     look: int = 1
     position: str = ""
 
 
-class BulkJob(BaseModel):
+class BulkJob(Stored):
     """The runs of a function that were created in a time (the end excluded)."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     fn_id: str
@@ -47,10 +42,8 @@ class BulkJob(BaseModel):
         return self.started_before_ms > self.fresh_from_ms
 
 
-class BulkProgress(BaseModel):
+class BulkProgress(Stored):
     """What has come of a job. `place`: where it goes on, None when it has looked at all runs; `looked_at`: runs."""
-
-    model_config = ConfigDict(frozen=True)
 
     place: Place | None = Place()
     looked_at: int = 0

@@ -6,6 +6,7 @@ protocol). The engine carries them out, records what must be recorded and calls 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -37,6 +38,7 @@ class Memo(BaseModel):
     """A finished step as the function sees it: its output, or the error that it ended with.
 
     An app on an SDK gets outputs wrapped, `{"data": …}`, but for those that are bare: what a sleep and a wait give.
+    `purpose` tells what the step did, to be compared with what the code now has in its place.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,7 @@ class Memo(BaseModel):
     output: Any = None
     error: ErrorInfo | None = None
     is_bare: bool = False
+    purpose: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,12 @@ class Awaited(BaseModel):
     def wire(self) -> dict[str, str]:
         """What the API shows."""
         return {"event": self.event} | ({} if self.if_exp is None else {"if": self.if_exp})
+
+
+def purpose(kind: str, awaited: Sequence[Awaited] = ()) -> str:
+    """What a step is for, in words: its kind and, of a wait, what it waits for."""
+    events = [one.event if one.if_exp is None else f"{one.event} if {one.if_exp}" for one in awaited]
+    return f"{kind} for {', '.join(events)}" if events else kind
 
 
 class WaitOptions(BaseModel):
@@ -189,20 +198,22 @@ RUN_ITSELF: Final = ids.hashed_step_id("complete", 0)
 
 @dataclass(frozen=True)
 class Returned:
-    """The function returned; `output` is JSON. `unseen_steps` as in Operations."""
+    """The function returned; `output` is JSON. `unseen_steps` and `changes` as in Operations."""
 
     output: Any
     size_bytes: int
     unseen_steps: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
 class Raised:
-    """The function raised outside of a step."""
+    """The function raised outside of a step. `changes` as in Operations."""
 
     error: ErrorInfo
     retriable: bool = True
     retry_after_ms: int | None = None
+    changes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
@@ -210,8 +221,10 @@ class Operations:
     """The function asks for these steps."""
 
     ops: tuple[Operation, ...]
-    # Memoised steps that the function went past or no longer has are told on the timeline.
+    # Memoised steps that the function went past or no longer has are told on the timeline; so are those that are
+    # something else now.
     unseen_steps: tuple[str, ...] = field(default=())
+    changes: tuple[str, ...] = field(default=())
 
 
 Reply = Returned | Raised | Operations

@@ -69,6 +69,10 @@ class TransactionConflict(InfrastructureError):
     """Another transaction touched the same items: not a lost race, only to be tried again."""
 
 
+class Unreadable(StepwellError):
+    """What is stored has a form that this release does not know: it is damaged, or a newer one wrote it."""
+
+
 class LeaseLost(StepwellError):
     """This turn no longer owns its run: it writes nothing more and does not acknowledge."""
 

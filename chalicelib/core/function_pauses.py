@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
 from chalicelib.core.clock import to_iso
 from chalicelib.core.errors import LimitExceeded
+from chalicelib.core.stored import Stored
 
 PauseMode = Literal["queue", "skip"]
 # They lie in one item, which is read whenever functions are looked up: so many take some 100 KB of it.
 MAX_PAUSED = 1_000
 
 
-class FunctionPause(BaseModel):
+class FunctionPause(Stored):
     """Since when a function is paused, and what becomes of its events. `id` is another for each pause."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     mode: PauseMode = "queue"

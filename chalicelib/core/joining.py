@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.core import limits
+from chalicelib.core.stored import Stored
 
 
 class JoinKind(StrEnum):
@@ -33,11 +34,9 @@ class Join(BaseModel):
     max_size: int = 0
 
 
-class Generation(BaseModel):
+class Generation(Stored):
     """Events that become one run. `events` are the ids of those that it gets: of a debounce the newest one alone, by
     `ts`; `count` is how many there were. `invoked`: a step waits for what that newest one starts."""
-
-    model_config = ConfigDict(frozen=True)
 
     run_id: str
     first_ms: int

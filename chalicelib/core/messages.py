@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from chalicelib.core.bulk import Place
 from chalicelib.core.cancellations import Cancellation
 from chalicelib.core.concurrency import Woken
+from chalicelib.core.errors import StepwellError
 from chalicelib.core.events import Event
 from chalicelib.core.joining import JoinKind
 from chalicelib.core.replays import Replay
 from chalicelib.core.runs import Invoker
+from chalicelib.core.stored import Stored
 from chalicelib.core.timeouts import Timeout
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class EventMessage(_Message):
+class EventMessage(Stored):
     """An accepted event. With `target`, it starts that function alone (an invocation, a schedule)."""
 
     kind: Literal["event"] = "event"
@@ -30,7 +28,7 @@ class EventMessage(_Message):
     cron: str | None = None
 
 
-class LifecycleMessage(_Message):
+class LifecycleMessage(Stored):
     """The end of a run, told as an event of ours; its contents are read from the run."""
 
     kind: Literal["lifecycle"] = "lifecycle"
@@ -38,7 +36,7 @@ class LifecycleMessage(_Message):
     name: str
 
 
-class LookBackMessage(_Message):
+class LookBackMessage(Stored):
     """Go on looking back for what cancelled a run before it existed, among the events called `name` that stand behind
     `position`; then drive the run."""
 
@@ -48,7 +46,7 @@ class LookBackMessage(_Message):
     position: str
 
 
-class MatchPageMessage(_Message):
+class MatchPageMessage(Stored):
     """Go on with what an event meets under one key of the index, behind `after`. `page` counts them, for the logs."""
 
     kind: Literal["match_page"] = "match_page"
@@ -58,7 +56,7 @@ class MatchPageMessage(_Message):
     page: int = 1
 
 
-class CancellationMessage(_Message):
+class CancellationMessage(Stored):
     """Go on with a bulk cancellation from a place."""
 
     kind: Literal["cancellation"] = "cancellation"
@@ -66,7 +64,7 @@ class CancellationMessage(_Message):
     place: Place = Place()
 
 
-class ReplayMessage(_Message):
+class ReplayMessage(Stored):
     """Go on with a replay of many runs from a place."""
 
     kind: Literal["replay"] = "replay"
@@ -74,7 +72,7 @@ class ReplayMessage(_Message):
     place: Place = Place()
 
 
-class ResumeMessage(_Message):
+class ResumeMessage(Stored):
     """End a pause of a function, if it is still this one, and wake those of its runs that stand behind `after`."""
 
     kind: Literal["resume"] = "resume"
@@ -83,7 +81,7 @@ class ResumeMessage(_Message):
     after: tuple[int, str] | None = None
 
 
-class TurnMessage(_Message):
+class TurnMessage(Stored):
     """Drive a run. Not before `due_ms`, if that is set; `step_id` is the step whose time it is; `woken`: it stood in
     line for a place. With `timeout`, only look whether that has passed."""
 
@@ -96,7 +94,7 @@ class TurnMessage(_Message):
     timeout: Timeout | None = None
 
 
-class PlannedStepMessage(_Message):
+class PlannedStepMessage(Stored):
     """Run one step of a parallel group: its attempt number `attempt` (from 0), not before `due_ms`."""
 
     kind: Literal["planned_step"] = "planned_step"
@@ -107,7 +105,7 @@ class PlannedStepMessage(_Message):
     woken: Woken | None = None
 
 
-class JoinDueMessage(_Message):
+class JoinDueMessage(Stored):
     """The generation of a debounce or a batch that becomes this run may be due, or is closed. Not before `due_ms`, if
     that is set. `digest` is that of the key's value."""
 
@@ -134,3 +132,22 @@ WorkMessage = Annotated[AnyWorkMessage, Field(discriminator="kind")]
 
 event_queue_messages: TypeAdapter[AnyEventMessage] = TypeAdapter(EventQueueMessage)
 work_messages: TypeAdapter[AnyWorkMessage] = TypeAdapter(WorkMessage)
+Read = TypeVar("Read")
+
+
+class UnknownKind(StepwellError):
+    """A message of a kind that this release does not know. It stays on the queue, and then among the dead letters."""
+
+
+def read(messages: TypeAdapter[Read], body: str) -> Read:
+    """A message of a queue. Raises UnknownKind, and ValidationError for what is no message of ours."""
+    try:
+        return messages.validate_json(body)
+    except ValidationError as error:
+        (first, *_) = error.errors(include_url=False)
+        if first["type"] != "union_tag_invalid":
+            raise
+        raise UnknownKind(
+            f"this release knows no messages of kind {first['ctx']['tag']!r}: if a newer one sent it, redrive it when "
+            "that is back"
+        ) from None

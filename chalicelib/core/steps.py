@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.core.calls import Awaited, ErrorInfo, Memo
+from chalicelib.core.calls import Awaited, ErrorInfo, Memo, purpose
 from chalicelib.core.durations import Lookback
+from chalicelib.core.stored import Stored
 
 FUNCTION_ENTRY = "function"
 """The id of the record that counts the failures of the function's own code, outside of steps."""
@@ -60,10 +61,8 @@ class Cause(BaseModel):
     name: str | None = None
 
 
-class Attempt(BaseModel):
+class Attempt(Stored):
     """One try that failed. Times in milliseconds since the epoch."""
-
-    model_config = ConfigDict(frozen=True)
 
     started_at_ms: int
     ended_at_ms: int
@@ -88,10 +87,9 @@ class TimerKey(BaseModel):
     name: str
 
 
-class StepPlan(BaseModel):
-    """What is known of a step before it ends; written once, when it is planned, registered or recorded."""
-
-    model_config = ConfigDict(frozen=True)
+class StepPlan(Stored):
+    """What is known of a step before it ends; written when it is planned, registered or recorded, and again when an
+    attempt fails."""
 
     name: str
     kind: StepKind
@@ -186,7 +184,8 @@ class StepRecord(BaseModel):
         """What the function sees of a step that ended."""
         assert self.outcome is not None
         is_bare = self.plan.kind in (StepKind.SLEEP, StepKind.WAIT)
-        return Memo(output=self.outcome.output, error=self.outcome.error, is_bare=is_bare)
+        did = purpose(self.plan.kind.value, self.plan.awaited)
+        return Memo(output=self.outcome.output, error=self.outcome.error, is_bare=is_bare, purpose=did)
 
     @property
     def is_looking_back(self) -> bool:

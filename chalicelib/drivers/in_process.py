@@ -77,7 +77,7 @@ class InProcessDriver:
             return _operations(execution, suspension)
         if error is not None:
             failure = describe(error, self._clock.now_ms())
-            return Raised(failure.error, failure.retriable, failure.retry_after_ms)
+            return Raised(failure.error, failure.retriable, failure.retry_after_ms, execution.changes)
         if execution.request.target is not None:
             return _operations(execution, None)
         return self._returned(execution, output)
@@ -89,7 +89,7 @@ class InProcessDriver:
             value, size = to_json(output, f"what function {execution.request.fn_id!r} returned")
         except Exception as problem:
             return Raised(describe(problem, self._clock.now_ms()).error, retriable=False)
-        return Returned(value, size, unseen_steps=execution.unasked)
+        return Returned(value, size, unseen_steps=execution.unasked, changes=execution.changes)
 
 
 def _enter(item: Function[Any], execution: Execution) -> tuple[object, BaseException | None]:
@@ -121,7 +121,7 @@ def _operations(execution: Execution, suspension: Suspended | None) -> Operation
     target = execution.request.target
     if target is not None and not ops:
         ops = (_not_found(target),)
-    return Operations(ops, execution.unseen)
+    return Operations(ops, execution.unseen, execution.changes)
 
 
 def _not_found(target: str) -> Operation:

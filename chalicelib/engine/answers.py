@@ -27,7 +27,7 @@ def sort(reply: Operations) -> Answer | None:
     if complete is not None:
         # Nobody waits any more for what has not ended.
         ended = tuple(op for op in reply.ops if op.op in _ENDED)
-        returned = Returned(complete.output, complete.size_bytes, reply.unseen_steps)
+        returned = Returned(complete.output, complete.size_bytes, reply.unseen_steps, reply.changes)
         return Answer(replace(reply, ops=ended), returned=returned)
     of_run = next((op for op in reply.ops if op.is_of_run and op.op in (Opcode.STEP_ERROR, Opcode.STEP_FAILED)), None)
     steps = tuple(op for op in reply.ops if op is not of_run and op.op is not Opcode.DISCOVERY_REQUEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chalicelib.core.errors import Unreadable
 from chalicelib.core.events import Event
 from chalicelib.core.matching import Condition, behind, condition_holds, group_in
 from chalicelib.core.metrics import Metric
@@ -19,11 +20,12 @@ _MOST_READS = 10
 @dataclass(frozen=True)
 class Batch:
     """A part of what lies under a key, from `start` on: what the event meets of it, and where the rest begins, if there
-    is more."""
+    is more. Whether it meets what is `unreadable` is not known."""
 
     start: Place
     met: tuple[Pause, ...]
     following: str | None
+    unreadable: Unreadable | None = None
 
 
 def find(s: Services, event: Event, places: Sequence[Place], *, is_first: bool) -> list[Batch]:
@@ -40,8 +42,8 @@ def find(s: Services, event: Event, places: Sequence[Place], *, is_first: bool) 
         for (start, _), page in read:
             met = tuple(pause for pause in page.rows if counts_for(pause, event) and verdicts.of(pause))
             following = _following(page, verdicts)
-            if met or following is None or number == _MOST_READS:
-                found.append(Batch(start, met, following))
+            if met or following is None or page.unreadable is not None or number == _MOST_READS:
+                found.append(Batch(start, met, following, page.unreadable))
             else:
                 searching.append((start, Place(start.key, following)))
     return found

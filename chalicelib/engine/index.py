@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chalicelib.core.errors import Unreadable
 from chalicelib.core.pauses import Pause
 from chalicelib.core.steps import PauseKey
 
@@ -20,10 +21,12 @@ class Place:
 
 @dataclass(frozen=True)
 class PausePage:
-    """Rows under a key, in their order, and the place behind them, if there are more."""
+    """Rows under a key, in their order, and the place behind them, if there are more. `unreadable`: there is a row
+    among them of a form that this release does not know."""
 
     rows: tuple[Pause, ...]
     following: str | None
+    unreadable: Unreadable | None = None
 
 
 class Pauses(Protocol):

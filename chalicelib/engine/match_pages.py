@@ -58,11 +58,15 @@ def _work_on(s: Services, event: Event, places: Sequence[Place], number: int, *,
         # What fails again and again must not send the rest again and again.
         _carry_out(s, event, met, number)
         _send(s, event, unsent, others, number)
+    for batch in mine:
+        if batch.unreadable is not None:
+            # It may wait for this event: the message comes again, and is redriven when it can be read.
+            raise batch.unreadable
 
 
 def _share(batches: list[Batch], most: int) -> tuple[list[Batch], list[Batch]]:
     """What this message carries out, about `most` rows, and what is left to others."""
-    there = [batch for batch in batches if batch.met or batch.following is not None]
+    there = [batch for batch in batches if batch.met or batch.following is not None or batch.unreadable is not None]
     before = [0, *accumulate(len(batch.met) for batch in there)]
     mine = [batch for batch, rows in zip(there, before, strict=False) if rows < most]
     return mine, there[len(mine) :]

@@ -45,7 +45,7 @@ class Operator:
 
     def carry_out(self, reply: Operations, max_attempts: int) -> bool:
         """True when a step has ended, so that the function can go on."""
-        self._recorder.begin(reply.unseen_steps, len(reply.ops))
+        self._recorder.begin(reply)
         before = {key for key, step in self._run.steps.items() if step.status.is_final}
         wanted: list[Operation] = []
         for op in reply.ops:

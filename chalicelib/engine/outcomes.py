@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo, Opcode, Operation, Operations
 from chalicelib.core.retries import retry_at_ms
 from chalicelib.core.runs import Run
 from chalicelib.core.steps import Attempt, StepOutcome, StepPlan, StepRecord, StepStatus, count
 from chalicelib.engine.services import Services
+
+_MOST_CHARS = 500
 
 
 def attempt_of(op: Operation, now_ms: int) -> Attempt:
@@ -62,13 +66,15 @@ def exceeded(name: str) -> ErrorInfo:
     )
 
 
-def gone_steps(run: Run, unseen: tuple[str, ...]) -> tuple[str, ...]:
-    """A warning for memoised steps that the function's code no longer has."""
+def code_changes(run: Run, unseen: Sequence[str], changes: Sequence[str]) -> tuple[str, ...]:
+    """Warnings where the function's code and its memoised steps differ: it went on without some of them, or they are
+    something else now. Each is told once."""
     names = [run.steps[key].plan.name for key in unseen if key in run.steps]
-    if not names:
-        return ()
-    listed = ", ".join(repr(name) for name in names[:5])
-    return (f"the code changed while the run was under way: it no longer has the recorded steps {listed}",)
+    found = [f"it went on without the recorded steps {', '.join(repr(name) for name in names[:5])}"] if names else []
+    found += [f"{change[:_MOST_CHARS]}; what is recorded stands" for change in changes[:5]]
+    told = {warning for step in run.steps.values() for warning in step.plan.warnings}
+    texts = [f"the code changed while the run was under way: {text}" for text in found]
+    return tuple(text for text in texts if text not in told)
 
 
 def changed_kind(step: StepRecord) -> ErrorInfo:

@@ -113,10 +113,10 @@ class Signals(Protocol):
 
 @dataclass(frozen=True)
 class Timer:
-    """A far timer that has come near."""
+    """A far timer that has come near. `body`: its message as it was written, be it by another release."""
 
     key: TimerKey
-    message: AnyWorkMessage
+    body: str
 
 
 class Timers(Protocol):
@@ -162,6 +162,10 @@ class Queues(Protocol):
 
     def send_turns(self, messages: Sequence[TurnMessage]) -> None:
         """Many at once, to be delivered now."""
+        ...
+
+    def send_anew(self, queue: QueueName, body: str, *, delay_s: int = 0) -> None:
+        """A message as it was written before, whether or not this release can read it."""
         ...
 
     def depth(self, queue: QueueName) -> QueueDepth: ...

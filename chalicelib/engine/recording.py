@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.core import limits
-from chalicelib.core.calls import Operation
+from chalicelib.core.calls import Operation, Operations
 from chalicelib.core.durations import format_duration
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.pauses import Pause
@@ -11,7 +11,7 @@ from chalicelib.core.runs import Owner, Run
 from chalicelib.core.steps import FUNCTION_ENTRY, StepKind, StepPlan, StepRecord, StepStatus, TimerKey
 from chalicelib.engine import metrics
 from chalicelib.engine.expiry import keep_until, stamped
-from chalicelib.engine.outcomes import attempt_of, finished_step, gone_steps, is_failure, same_end
+from chalicelib.engine.outcomes import attempt_of, code_changes, finished_step, is_failure, same_end
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import schedule
 
@@ -28,12 +28,12 @@ class Recorder:
         self._warnings: tuple[str, ...] = ()
         self._is_group = False
 
-    def begin(self, unseen_steps: tuple[str, ...], ops: int) -> None:
-        """What follows is of one answer: with so many operations, which went past these memoised steps. These are told
-        with the next step that is recorded."""
-        self._warnings = gone_steps(self.run, unseen_steps)
+    def begin(self, reply: Operations) -> None:
+        """What follows is of one answer. Where the code has changed since steps were memoised is told with the next
+        step that is recorded."""
+        self._warnings = code_changes(self.run, reply.unseen_steps, reply.changes)
         open_steps = [key for key, step in self.run.steps.items() if not step.status.is_final and key != FUNCTION_ENTRY]
-        self._is_group = ops > 1 or bool(open_steps)
+        self._is_group = len(reply.ops) > 1 or bool(open_steps)
 
     def plan_of(self, op: Operation, kind: StepKind, now_ms: int) -> StepPlan:
         """The plan of a step that is not known yet."""

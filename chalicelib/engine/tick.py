@@ -10,6 +10,7 @@ from chalicelib.core.events import Event
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.messages import EventMessage
 from chalicelib.engine import lines
+from chalicelib.engine.ports import QueueName
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.timing import delay_s
 
@@ -63,7 +64,8 @@ def _move_shard(s: Services, bucket: int, shard: int, deadline_ms: int) -> int |
         now = s.clock.now_ms()
         due = s.timers.in_bucket(bucket, shard, now + timers.LOOKAHEAD_MS, _PAGE)
         for timer in due:
-            s.queues.send_work(timer.message, delay_s=delay_s(timer.key.due_ms, s.clock.now_ms()))
+            # Unread: what this release does not know must keep none of the others, and is told of by its queue.
+            s.queues.send_anew(QueueName.WORK, timer.body, delay_s=delay_s(timer.key.due_ms, s.clock.now_ms()))
         if due:
             s.timers.remove([timer.key for timer in due])
         found += len(due)

@@ -14,7 +14,7 @@ from chalicelib.engine import answers, function_errors, leases, looking_back, pl
 from chalicelib.engine.held_runs import HeldRun
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
-from chalicelib.engine.outcomes import asks_in_vain, gone_steps, killed, unexpected
+from chalicelib.engine.outcomes import asks_in_vain, code_changes, killed, unexpected
 from chalicelib.engine.services import Delivery, Services
 from chalicelib.engine.timing import came_early
 
@@ -161,7 +161,7 @@ class _Turn(HeldRun):
                 return self._is_asked_again()
 
     def _complete(self, reply: Returned) -> None:
-        warnings = gone_steps(self._run, reply.unseen_steps)
+        warnings = code_changes(self._run, reply.unseen_steps, reply.changes)
         self._end(RunStatus.COMPLETED, output=reply.output, size_bytes=reply.size_bytes, warnings=warnings)
 
     def _raised(
@@ -171,7 +171,8 @@ class _Turn(HeldRun):
             return None  # Where it raised counts; its app may have recorded steps before.
         if function_errors.record(self._s, self._run, raised, started_at_ms, max_attempts):
             return False
-        self._end(RunStatus.FAILED, error=raised.error)
+        warnings = code_changes(self._run, (), raised.changes)
+        self._end(RunStatus.FAILED, error=raised.error, warnings=warnings)
         return None
 
     def _is_asked_again(self) -> bool | None:

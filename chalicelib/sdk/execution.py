@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from chalicelib.core import limits
-from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operation
+from chalicelib.core.calls import CallRequest, ErrorInfo, Opcode, Operation, purpose
 from chalicelib.core.clock import Clock
 from chalicelib.core.errors import UserError
 from chalicelib.core.ids import hashed_step_id
+from chalicelib.core.steps import StepKind
 from chalicelib.sdk.errors import InvalidStepError, NonRetriableError, StepError
 from chalicelib.sdk.event import copy_json
 from chalicelib.sdk.failures import describe
@@ -32,6 +33,12 @@ SendSignal = Callable[[str, str, str, Any], str | None]
 """Sends a signal for (run id, hashed step id): its name and data; the run that waited for it, if one did."""
 
 _MAX_CONTEXT: Final = 50
+_KINDS: Final = {
+    Opcode.SLEEP: StepKind.SLEEP,
+    Opcode.WAIT_FOR_EVENT: StepKind.WAIT,
+    Opcode.WAIT_FOR_SIGNAL: StepKind.SIGNAL,
+    Opcode.INVOKE_FUNCTION: StepKind.INVOKE,
+}
 SWALLOWED: Final = (
     "Steps suspend the function by raising, and the function must let that pass: catch Exception, not "
     "BaseException; use no bare `except:`, no contextlib.suppress(BaseException) and no `return` in "
@@ -63,6 +70,7 @@ class Execution:
         self._send_signal = send_signal
         self._counts: dict[str, int] = {}
         self._unasked = set(request.steps)
+        self._changes: dict[str, str] = {}
         self._running: RunningStep | None = None
         self._thread = threading.get_ident()
         self._suspended_task: object = None
@@ -80,10 +88,15 @@ class Execution:
         """Memoised steps that the function has not asked for."""
         return tuple(sorted(self._unasked))
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Memoised steps that are something else now, in words."""
+        return tuple(self._changes.values())
+
     def begin(self, step_id: str, handler: object) -> Recalled | RunningStep:
         """The memoised output of a run-step, or the step begun. Raises Suspended if it is not to run now."""
         key = self._claim(step_id)
-        memo = self._recall(key)
+        memo = self._recall(key, StepKind.RUN.value)
         if memo is not None:
             return memo
         if not callable(handler):
@@ -103,13 +116,14 @@ class Execution:
         `build` completes an operation; the errors that it raises become InvalidStepErrors naming the step.
         """
         key = self._claim(step_id)
-        memo = self._recall(key)
+        asked = self._operation(Opcode.SLEEP, key)
+        memo = self._recall(key, _purpose(build, asked) if key.id in self.request.steps else "")
         if memo is not None:
             return memo.output
         if self.request.target is not None:
             raise self.suspend(key.name, ())
         try:
-            operation = build(self._operation(Opcode.SLEEP, key))
+            operation = build(asked)
         except (UserError, NonRetriableError) as error:
             raise InvalidStepError(f"step {key.name!r}: {error}") from None
         raise self.suspend(key.name, (operation,))
@@ -220,11 +234,13 @@ class Execution:
         self._counts[step_id] = repeat + 1
         return StepKey(hashed_step_id(step_id, repeat), step_id)
 
-    def _recall(self, key: StepKey) -> Recalled | None:
+    def _recall(self, key: StepKey, now: str) -> Recalled | None:
         memo = self.request.steps.get(key.id)
         if memo is None:
             return None
         self._unasked.discard(key.id)
+        if memo.purpose and now and memo.purpose != now:
+            self._changes[key.id] = f"step {key.name!r} is recorded as {memo.purpose}, and is now {now}"
         if memo.error is not None:
             raise StepError(memo.error.message, memo.error.name, memo.error.stack)
         return Recalled(copy_json(memo.output))
@@ -235,6 +251,15 @@ class Execution:
 
     def _operation(self, op: Opcode, key: StepKey) -> Operation:
         return Operation(op=op, id=key.id, name=key.name, started_at_ms=self.clock.now_ms())
+
+
+def _purpose(build: Callable[[Operation], Operation], asked: Operation) -> str:
+    """What a step that the engine carries out is for now; nothing where that cannot be told."""
+    try:
+        operation = build(asked)
+    except (UserError, NonRetriableError):
+        return ""
+    return purpose(_KINDS[operation.op].value, () if operation.wait is None else operation.wait.awaited)
 
 
 def _generator_exit() -> GeneratorExit | None:

@@ -133,7 +133,7 @@ def stories(aws: Cloud) -> Iterable[Bill]:
         _send(waiting, "bench/signup", id=number)
         _send(waiting, "bench/confirmed", id=number)
 
-    whole = bill("a run that waits for a second event", waiting, wait_and_confirm)
+    whole = bill("a run that waits for a second event, with both events", waiting, wait_and_confirm)
     yield Bill(whole.name, whole.writes, whole.reads, whole.sqs, whole.invocations + 1, whole.gb_s, whole.api + 1)
     sleeping = scenario.start_with(aws, sleeps)
     # A tick reads one hour's timers or two, by the minute: here it is one, as mostly.
@@ -148,7 +148,7 @@ def stories(aws: Cloud) -> Iterable[Bill]:
         _tick_after(sleeping, timedelta(minutes=6, seconds=5))
         sleeping.pump.drain()
 
-    yield bill("a run that sleeps for 30 days, with one tick", sleeping, sleep_and_wake)
+    yield bill("a run that sleeps for 30 days, with the tick that wakes it", sleeping, sleep_and_wake)
 
 
 def _advance(bench: Bench, span: timedelta) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from chalicelib.aws import keys
 from chalicelib.core import ids
 from infra.local.cloud import Cloud
-from tests.bench import scenario
+from tests.bench import cost, scale, scenario
 from tests.bench.engine import MAX_RUN_SENDS, MAX_RUN_WRITES
 from tests.bench.scenario import Bench
 from tests.contract import build
@@ -33,6 +34,15 @@ def test_ten_steps_cost_ten_write_units_and_no_queue_call(ten_steps: Bench) -> N
 
     assert ten_steps.meter.total_writes("step") == 10
     assert Counter(log[first : last + 1]) == {"PutItem: step": 10, "GetItem: read: head": 9}
+
+
+def test_the_page_of_costs_has_what_is_counted(aws: Cloud) -> None:
+    """docs/SCALE.md is reckoned from it. All but the last row, whose tick reads what lies in the hour."""
+    rows = scale.stories()
+    for bill in itertools.islice(cost.stories(aws), len(rows) - 1):
+        row, dollars = rows[bill.name], round(bill.per_million, 2)
+        found = (bill.writes, bill.reads, bill.sqs, bill.invocations, dollars)
+        assert found == (row.writes, row.reads, row.sqs, row.invocations, row.dollars), bill.name
 
 
 @pytest.mark.parametrize("count", [1, 3, 25])

@@ -189,7 +189,7 @@ def bucket_of(world: World, due_ms: int, before_ms: int, limit: int = 100) -> li
 def test_timers_of_a_bucket_come_when_they_are_due(world: World) -> None:
     start = far_future(world)
     messages = [TurnMessage(run_id=world.new(), due_ms=start + number * 1_000) for number in range(12)]
-    timers_put = [Timer(world.room.timers.put(m.due_ms or 0, m), m) for m in messages]
+    timers_put = [Timer(world.room.timers.put(m.due_ms or 0, m), m.model_dump_json()) for m in messages]
     expected = sorted(timers_put, key=lambda timer: (timer.key.due_ms, timer.key.name))
 
     assert bucket_of(world, start, start + 5_000) == expected[:5]
@@ -224,7 +224,7 @@ def test_putting_a_timer_again_changes_nothing(world: World) -> None:
         assert world.room.timers.put(start, message).due_ms == start
 
     found = bucket_of(world, start, start + 1)
-    assert sorted(str(timer.message) for timer in found) == sorted(map(str, messages))
+    assert sorted(timer.body for timer in found) == sorted(message.model_dump_json() for message in messages)
 
 
 def test_timers_are_removed_and_removing_what_is_gone_is_no_error(world: World) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from chalicelib.sdk import Cancel, Context, StepError, TriggerEvent, function
-from chalicelib.testing import start_stepwell
+import pytest
+
+from chalicelib.sdk import Cancel, Context, StepError, TriggerEvent, WaitFor, function
+from chalicelib.testing import RunView, start_stepwell
 
 
 @function(fn_id="job", trigger=TriggerEvent(event="go"))
@@ -50,7 +52,7 @@ def test_a_recorded_step_that_the_code_no_longer_has_is_told_on_the_timeline() -
         run = kit.only_run()
         assert (run.status, run.output) == ("Completed", "new")
         assert set(run.warnings) == {
-            "the code changed while the run was under way: it no longer has the recorded steps 'charge'"
+            "the code changed while the run was under way: it went on without the recorded steps 'charge'"
         }
 
 
@@ -164,3 +166,112 @@ def test_what_a_first_delivery_decided_holds_for_the_second() -> None:
         kit.drain()
 
         assert [run.function_id for run in kit.runs()] == ["job"]
+
+
+CHANGED = "the code changed while the run was under way: "
+
+
+def changed(first: Any, then: Any, *, meanwhile: str | None = None) -> RunView:
+    """A run that one body of a function began, and another one ended two hours later."""
+    with start_stepwell([function(fn_id="job", trigger=TriggerEvent(event="go"))(first)]) as kit:
+        kit.send("go", {"id": 1})
+        kit.deploy([function(fn_id="job", trigger=TriggerEvent(event="go"))(then)])
+        if meanwhile is not None:
+            kit.send(meanwhile, {"id": 1})
+        kit.advance("2h")
+        return kit.only_run()
+
+
+def asleep(ctx: Context) -> Any:
+    ctx.step.run("charge", lambda: "charged")
+    ctx.step.sleep("nap", "1h")
+    return ctx.step.run("mail", lambda: "mailed")
+
+
+def renamed(ctx: Context) -> Any:
+    ctx.step.run("charge-card", lambda: "charged")
+    ctx.step.sleep("nap", "1h")
+    return ctx.step.run("mail", lambda: "mailed")
+
+
+def in_another_order(ctx: Context) -> Any:
+    ctx.step.run("mail", lambda: "mailed")
+    ctx.step.sleep("nap", "1h")
+    return ctx.step.run("charge", lambda: "charged")
+
+
+def sleeping_instead(ctx: Context) -> Any:
+    ctx.step.sleep("charge", "1m")
+    ctx.step.sleep("nap", "1h")
+
+
+def running_instead(ctx: Context) -> Any:
+    ctx.step.run("charge", lambda: "charged")
+    ctx.step.run("nap", lambda: "no nap")
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        (renamed, "it went on without the recorded steps 'charge', 'nap'"),
+        (in_another_order, "it went on without the recorded steps 'charge', 'nap'"),
+        (sleeping_instead, "step 'charge' is recorded as run, and is now sleep; what is recorded stands"),
+        (running_instead, "step 'nap' is recorded as sleep, and is now run; what is recorded stands"),
+    ],
+)
+def test_what_differs_from_what_is_recorded_is_told(then: Any, told: str) -> None:
+    run = changed(asleep, then)
+    assert run.status == "Completed"
+    assert CHANGED + told in run.warnings
+    assert len(run.warnings) == len(set(run.warnings))
+
+
+def waiting(event: str, if_exp: str) -> Any:
+    def wait(ctx: Context) -> Any:
+        found = ctx.step.wait_for_event("answer", event=event, if_exp=if_exp, timeout="1h")
+        return found is not None
+
+    return wait
+
+
+SAME = "async.data.id == event.data.id"
+
+
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        (waiting("answered", f"{SAME} && async.data.ok == true"), f"answered if {SAME} && async.data.ok == true"),
+        (waiting("told", SAME), f"told if {SAME}"),
+    ],
+)
+def test_a_wait_goes_by_what_it_was_registered_with_and_that_is_told(then: Any, now: str) -> None:
+    run = changed(waiting("answered", SAME), then, meanwhile="answered")
+    assert run.output is True
+    assert run.warnings == [
+        f"{CHANGED}step 'answer' is recorded as wait_for_event for answered if {SAME}, "
+        f"and is now wait_for_event for {now}; what is recorded stands"
+    ]
+
+
+def test_a_wait_that_became_one_for_several_events_fails_and_the_change_is_told() -> None:
+    def choosing(ctx: Context) -> Any:
+        found = ctx.step.wait_for_any("answer", [WaitFor("answered"), WaitFor("told")], timeout="1h")
+        return None if found is None else found.index
+
+    run = changed(waiting("answered", SAME), choosing, meanwhile="answered")
+    assert (run.status, run.warnings) == (
+        "Failed",
+        [
+            f"{CHANGED}step 'answer' is recorded as wait_for_event for answered if {SAME}, "
+            "and is now wait_for_event for answered, told; what is recorded stands"
+        ],
+    )
+
+
+def test_a_result_that_the_new_code_cannot_use_fails_the_run_with_the_code_s_own_error() -> None:
+    def using(ctx: Context) -> Any:
+        return ctx.step.run("charge", lambda: {"amount": 3})["amount"]
+
+    run = changed(asleep, using)
+    assert (run.status, run.error) == ("Failed", "string indices must be integers, not 'str'")
+    assert run.steps["charge"].output == "charged"

@@ -209,4 +209,4 @@ def test_a_way_that_is_decided_outside_of_steps_is_told() -> None:
 
     run = run_of(body)
     assert run.status == "Completed"
-    assert [text for text in run.warnings if "it no longer has the recorded steps 'first-time'" in text]
+    assert [text for text in run.warnings if "it went on without the recorded steps 'first-time'" in text]
