@@ -1,4 +1,4 @@
-"""How soon many runs drain through a limit on the emulator, and what that asks of AWS."""
+"""How soon many runs drain through a limit, and what that asks of AWS: in memory, each call of a given length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from chalicelib.engine import ingest
 from chalicelib.sdk import Context, Function, TriggerEvent, function
-from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
 
@@ -39,7 +38,6 @@ class Drained:
     left: int
     sent: int
     calls: int
-    writes: float
     call_s: float
 
     @property
@@ -61,14 +59,14 @@ class Drained:
 class Drain:
     """Runs that drain through a limit; each worker is a process of its own as far as the platform knows."""
 
-    def __init__(self, aws: Cloud, runs: int, limit: int, work_s: float) -> None:
+    def __init__(self, runs: int, limit: int, work_s: float, call_s: float) -> None:
         self._runs, self._limit, self._work_s = runs, limit, work_s
         self._now_in = self._most = 0
         self._ended: list[float] = []
         self._done: set[str] = set()
         self._lock = threading.Lock()
         made = self._function()
-        self._benches = [scenario.start_with(aws, made) for _ in range(limit + WORKERS_BESIDE)]
+        self._benches = [scenario.start_in_memory(call_s, made) for _ in range(limit + WORKERS_BESIDE)]
 
     def _function(self) -> Function[Any]:
         @function(fn_id=FN_ID, trigger=TriggerEvent(event=EVENT), concurrency=self._limit)
@@ -125,12 +123,11 @@ class Drain:
             left=left,
             sent=sum(meter.requests("sqs SendMessage work") for meter in meters),
             calls=calls,
-            writes=sum(line.writes + line.refused for meter in meters for line in meter.lines.values()),
             call_s=sum(meter.waited_s for meter in meters) / calls,
         )
 
     def _deliver_until_done(self) -> None:
-        """One receives for all workers, as Lambda's mapping does: each by itself, they would keep the emulator busy."""
+        """One receives for all workers, as Lambda's mapping does."""
         idle: SimpleQueue[Bench] = SimpleQueue()
         for bench in self._benches:
             idle.put(bench)

@@ -53,7 +53,10 @@ class Line:
 
 @dataclass
 class Meter:
-    """The sums by purpose; `log` has each request in order, `waited_s` is the time until they were answered."""
+    """The sums by purpose; `log` has each request in order, `waited_s` is the time until they were answered. `units`:
+    whether write units are asked for, which AWS in memory does not tell."""
+
+    units: bool = True
 
     lines: dict[str, Line] = field(default_factory=lambda: defaultdict(Line))
     log: list[str] = field(default_factory=list)
@@ -86,7 +89,7 @@ class Meter:
         params, model, context = call["params"], call["model"], call["context"]
         context["stepwell_bench"] = dict(params)
         context["stepwell_asked_at"] = time.perf_counter()
-        if model.service_model.service_name == "dynamodb" and model.name not in _READS:
+        if self.units and model.service_model.service_name == "dynamodb" and model.name not in _READS:
             params["ReturnConsumedCapacity"] = "INDEXES"
 
     def _note_dynamodb(self, **call: Any) -> None:

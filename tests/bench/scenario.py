@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.session import Session
 
 from chalicelib import config, wiring
 from chalicelib.aws.room import furnish
@@ -11,7 +15,9 @@ from chalicelib.engine import ingest
 from chalicelib.engine.expiry import stamp_s
 from chalicelib.sdk import Context, TriggerEvent, function
 from chalicelib.sdk.registry import Registry
+from chalicelib.testing import cloud as memory_cloud
 from chalicelib.testing.pump import Pump
+from chalicelib.testing.session import UnsignedSession
 from chalicelib.wiring import Platform
 from infra.local.cloud import Cloud
 from tests.bench.meter import EmulatorSession, Meter
@@ -68,14 +74,29 @@ def start(aws: Cloud, count: int = 10, payload_bytes: int = PAYLOAD_BYTES) -> Be
 
 def start_with(aws: Cloud, *functions: Any) -> Bench:
     """A platform on the emulator; the meter counts only what the platform asks, not the pump's receives."""
-    session, meter = EmulatorSession(aws.endpoint), Meter()
-    meter.install(session)
     settings = config.load(aws.env)
-    held: list[Platform] = []
-    room = furnish(wiring.names(settings), lambda: stamp_s(held[0].services, held[0].clock.now_ms()), session)
-    held.append(wiring.build(settings, registry=Registry(functions), room=room))
     sqs = EmulatorSession(aws.endpoint).create_client("sqs")
     for url in (settings.queue_events_url, settings.queue_work_url):
         sqs.purge_queue(QueueUrl=url)  # What others left in the emulator would be counted here.
-    pump = Pump(held[0], sqs)
-    return Bench(held[0], pump, meter)
+    return _bench(settings, EmulatorSession(aws.endpoint), sqs, functions, Meter())
+
+
+def start_in_memory(call_s: float, *functions: Any) -> Bench:
+    """A platform on the account in memory that is served (chalicelib.testing.memory), each of whose calls takes so
+    long; the meter counts only what the platform asks, not the pump's receives."""
+    session, receiving = UnsignedSession(), UnsignedSession()
+    for one in (session, receiving):
+        one.set_config_variable("region", memory_cloud.REGION)
+    # Here, as whoever answers does it one at a time.
+    session.register("before-call.*", lambda **_: time.sleep(call_s))
+    return _bench(
+        config.load(memory_cloud.variables()), session, receiving.create_client("sqs"), functions, Meter(units=False)
+    )
+
+
+def _bench(settings: config.Config, session: Session, sqs: Any, functions: Sequence[Any], meter: Meter) -> Bench:
+    meter.install(session)
+    held: list[Platform] = []
+    room = furnish(wiring.names(settings), lambda: stamp_s(held[0].services, held[0].clock.now_ms()), session)
+    held.append(wiring.build(settings, registry=Registry(functions), room=room))
+    return Bench(held[0], Pump(held[0], sqs), meter)

@@ -9,7 +9,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.session
@@ -38,6 +38,7 @@ class World:
     config: config.Config
     emulator: str
     _numbers: Iterator[int]
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def new(self) -> str:
         """An id that no other test uses."""
@@ -52,8 +53,10 @@ class World:
         return furnish(wiring.names(self.config), lambda: STAMP_S, self.session, threads=threads)
 
     def client(self, service: str) -> Any:
-        """A client of the test's own."""
-        return self.session.create_client(service)
+        """A client of the tests' own."""
+        if service not in self._clients:
+            self._clients[service] = self.session.create_client(service)
+        return self._clients[service]
 
     def item(self, table: str, pk: str, sk: str) -> dict[str, Any] | None:
         """An item as it lies in the table."""
