@@ -189,7 +189,7 @@ def _address(problems: list[str], place: str, text: str, check: Callable[[str], 
     try:
         return check(text)
     except ValueError as error:
-        problems.append(f"{place}: {error} (got {text[:200]!r})")
+        problems.append(f"{place}: {error} (got {urls.shown(text)!r})")
         return text
 
 

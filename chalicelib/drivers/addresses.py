@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from chalicelib.core.errors import UserError
+from chalicelib.core.urls import shown
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -47,11 +48,11 @@ def target_of(url: str) -> Target:
         host, port = parts.hostname or "", parts.port
         host = host if host.isascii() else host.encode("idna").decode()
     except ValueError as error:  # UnicodeError, too.
-        raise AddressRefused(f"{url[:200]!r} is not a URL: {error}") from None
+        raise AddressRefused(f"{shown(url)!r} is not a URL: {error}") from None
     if parts.scheme not in _PORTS:
-        raise AddressRefused(f"{url[:200]!r}: only http:// and https:// URLs are called")
+        raise AddressRefused(f"{shown(url)!r}: only http:// and https:// URLs are called")
     if not host:
-        raise AddressRefused(f"{url[:200]!r} names no host")
+        raise AddressRefused(f"{shown(url)!r} names no host")
     if parts.username is not None or parts.password is not None:
         raise AddressRefused(f"the URL of {host} holds a user name or a password, which is not sent: remove it")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
