@@ -25,9 +25,9 @@ def answered(sent: requests.PreparedRequest) -> Response:
     """What the REST API answers; a path that it does not have is answered by API Gateway itself, here with 404."""
     url = urlsplit(sent.url or "")
     found = match(url.path or "/", app.routes)
-    body = sent.body.encode() if isinstance(sent.body, str) else sent.body or b""
+    body = sent.body if isinstance(sent.body, bytes) else str(sent.body or "").encode()
     target = url.path + (f"?{url.query}" if url.query else "")
-    request = Request(sent.method or "", target, list(sent.headers.items()), body)
+    request = Request(sent.method or "", target, [(name, str(value)) for name, value in sent.headers.items()], body)
     if found is None:
         answer = Answer.of_json(404, {"error": "no such path", "status": 404})
     else:

@@ -49,7 +49,7 @@ def strict_aws(kit: Stepwell) -> Iterator[list[str]]:
             refuse(model.name, "the messages are too large")
 
     watched = [
-        (kit.platform.room.runs._dynamo._client, "before-call.dynamodb", dynamodb),  # type: ignore[attr-defined]
+        (kit.platform.room.runs._dynamo._client, "before-call.dynamodb", dynamodb),
         (kit.platform.room.queues._client, "before-call.sqs", sqs),
     ]
     for client, event, handler in watched:

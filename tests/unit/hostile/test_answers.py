@@ -116,12 +116,12 @@ def answered(status: int, body: bytes, more: dict[str, str], *, sdk: bool) -> No
     check(found)
 
 
-@holds(300, statuses, bodies(operations), headers)
+@holds(150, statuses, bodies(operations), headers)
 def test_operations(status: int, body: bytes, more: dict[str, str]) -> None:
     answered(status, body, more, sdk=True)
 
 
-@holds(100, statuses, bodies(st.one_of(errors, streamed)), headers, st.booleans())
+@holds(60, statuses, bodies(st.one_of(errors, streamed)), headers, st.booleans())
 def test_errors_and_streams(status: int, body: bytes, more: dict[str, str], sdk: bool) -> None:
     answered(status, body, more, sdk=sdk)
 
