@@ -97,6 +97,28 @@ def test_a_bomb_is_refused_soon(name: str) -> None:
     assert found["error"]
 
 
+def test_an_app_whose_conditions_would_take_minutes_to_read_is_refused_soon(api: Api) -> None:
+    """Six MB of them take a minute and a half of CPU, and a request has half a minute."""
+    app_url = "https://shop.example/x"
+
+    def function(number: int) -> dict[str, Any]:
+        clauses = " && ".join(
+            f"(event.data.a{clause}x{number} == 1 || event.data.b > {clause})" for clause in range(30)
+        )
+        runtime = {"step": {"id": "step", "runtime": {"type": "http", "url": app_url}}}
+        return {"id": f"f{number}", "triggers": [{"event": "e", "expression": clauses}], "steps": runtime}
+
+    registration = {"appName": "large", "url": app_url, "functions": [function(number) for number in range(1_000)]}
+    began = time.process_time()
+    status, found = by_url("/fn/register", json.dumps(registration).encode(), is_base64=False)
+
+    assert time.process_time() - began < CPU_SECONDS
+    assert status == 400
+    assert "at most 262,144 are allowed" in found["error"]
+    assert Client().send("GET", "/v1/apps/large", headers=BEARER).status_code == 404
+    assert api.kit.pump.visible() == 0
+
+
 def test_an_error_is_no_longer_than_a_person_reads(api: Api) -> None:
     """It may repeat what was sent, and Lambda answers nothing of more than 6 MB."""
     long = "\U0001f600" * 300_000
