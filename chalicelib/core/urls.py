@@ -20,7 +20,7 @@ _METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "instance-d
 _METADATA_ADDRESSES = frozenset({ipaddress.ip_address("fd00:ec2::254")})
 # What old C libraries take for an IPv4 address: one to four numbers, also octal and hexadecimal.
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"(:/{0,3})[^/?#]*@")
+_CREDENTIALS = re.compile(r"\A((?:[^:/?#]*:)?/{0,3})[^/?#]*@")
 _SHOWN_CHARS = 200
 
 
@@ -49,7 +49,7 @@ def check_endpoint(text: str, reach: Reach) -> str:
 
 def shown(text: str) -> str:
     """An address as it may be told: without a password that somebody wrote into it."""
-    return _CREDENTIALS.sub(r"\1***@", text[:_SHOWN_CHARS])
+    return _CREDENTIALS.sub(r"\1***@", text)[:_SHOWN_CHARS]
 
 
 def _checked(text: str, reach: Reach) -> SplitResult:
