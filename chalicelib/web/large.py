@@ -23,7 +23,7 @@ _TOO_MUCH = "more than AWS Lambda lets one answer hold (6 MB)"
 
 def bare(p: Platform, request: Request, body: Any, what: str) -> Response:
     """The JSON of `body`: here, or by a redirect to where it lies for some minutes. `what` names it in an error."""
-    text = _json(body)
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     if _fits(p, text):
         return Response(body=text, status_code=200, headers=_JSON)
     if (request.headers.get("x-inngest-sdk") or "").startswith(_STAYS):
@@ -40,17 +40,13 @@ def fitting(p: Platform, answer: Response, *, may_lie_elsewhere: bool) -> Respon
     if isinstance(answer.body, str):
         text, headers = answer.body, answer.headers
     else:
-        text, headers = _json(answer.body), {**_JSON, **answer.headers}
+        # In ASCII: an error may repeat what is no text.
+        text, headers = json.dumps(answer.body, separators=(",", ":")), {**_JSON, **answer.headers}
     if _fits(p, text):
-        # As it was measured: chalice would write every other character than ASCII's in six.
         return Response(body=text, status_code=answer.status_code, headers=headers)
     if may_lie_elsewhere:
         return _elsewhere(p, text)
     return problem(413, f"the answer has {len(text.encode()):,} bytes, {_TOO_MUCH}: keep large data elsewhere")
-
-
-def _json(body: Any) -> str:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
 def _fits(p: Platform, text: str) -> bool:
