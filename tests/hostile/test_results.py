@@ -3,7 +3,9 @@ one, and none makes the answer unreadable."""
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from infra.local.gateway import Request, proxy_event
 from tests.hostile.over_http import CONTEXT, Client
 from tests.web.api import serve
 
-RUN = ids.ulid(1_767_603_600_000, bytes(range(10)))
+NUMBERS = itertools.count()
 PATH = "/v1/http/runs/{run_id}/output"
 SPLITTING = {
     "a\r\nb": "c",
@@ -30,16 +32,22 @@ SPLITTING = {
 BINARY = ["image/png", "application/octet-stream", "IMAGE/PNG; q=1", "text/html, image/png", "*/*"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def api() -> Iterator[None]:
+    with serve():
+        yield
+
+
 def result(output: Any, accept: str | None) -> dict[str, Any]:
+    run_id = ids.ulid(1_767_603_600_000, next(NUMBERS).to_bytes(10, "big"))
     request = {"domain": "https://shop.example", "method": "GET", "path": "/a"}
     ended = {"op": "RunComplete", "id": hashed_step_id("complete", 0), "data": output}
     event = {"name": "inngest/http.request", "data": request}
-    with serve():
-        begun = Client().post("/v1/checkpoint", json.dumps({"run_id": RUN, "event": event, "steps": [ended]}).encode())
-        target = f"/v1/http/runs/{RUN}/output?token={begun.json()['data']['token']}"
-        sent = [] if accept is None else [("accept", accept)]
-        asked = proxy_event(Request("GET", target, sent, b""), PATH, {"run_id": RUN}, app.api.binary_types)
-        answer: dict[str, Any] = app(asked, CONTEXT)
+    begun = Client().post("/v1/checkpoint", json.dumps({"run_id": run_id, "event": event, "steps": [ended]}).encode())
+    target = f"/v1/http/runs/{run_id}/output?token={begun.json()['data']['token']}"
+    sent = [] if accept is None else [("accept", accept)]
+    asked = proxy_event(Request("GET", target, sent, b""), PATH, {"run_id": run_id}, app.api.binary_types)
+    answer: dict[str, Any] = app(asked, CONTEXT)
     json.dumps(answer)
     return answer
 

@@ -51,7 +51,6 @@ def test_bodies(body: bytes, content_type: str) -> None:
         problem = str(refused)
     TRIED["events", "taken" if taken else "refused"] += 1
     assert time.process_time() - began < CPU_SECONDS
-    assert taken or problem
     assert len(problem.encode()) < 2_000
 
 
