@@ -19,7 +19,7 @@ USABLE := import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dev dev-reset test test-sdk check lint types template crash e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait bench-flow \
+.PHONY: help dev dev-reset test test-sdk check lint types template crash hostile audit e2e soak drill bench-engine bench-cost bench-cold bench-match bench-wait bench-flow \
   bench-scale bench-sdk load record-fixtures upgrade clean infra deploy address check-stage keys destroy
 
 help: ## List these targets
@@ -52,6 +52,12 @@ template: $(READY) ## The CloudFormation templates (cfn-lint)
 
 e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (ARGS="--only killed")
 	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.e2e $(ARGS)
+
+hostile: $(READY) ## Every hostile request, answer and message, not only those of the suite (a quarter of an hour)
+	@$(PY) -m pytest -q -n auto -m "whole or not whole" tests/hostile tests/unit/hostile $(ARGS)
+
+audit: $(READY) ## Known vulnerabilities of what is installed and deployed (asks osv.dev)
+	@$(PY) -m infra.audit
 
 crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS="--scenario steps" for one)
 	@$(PY) -m tests.faults.crash $(ARGS)

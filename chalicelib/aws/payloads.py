@@ -4,6 +4,7 @@ it twice changes nothing."""
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 # A write unit per KB makes larger items dearer than an object.
 INLINE_BYTES = 32 * 1024
 _SUFFIX = "_at"
+_KEY = re.compile(r"payloads/[0-9a-f]{64}")
+
+
+def is_key(text: str) -> bool:
+    """Whether this is a key that `put` gave."""
+    return _KEY.fullmatch(text) is not None
 
 
 class Payloads:

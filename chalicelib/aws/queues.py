@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.dynamo import translate
-from chalicelib.aws.payloads import Payloads
+from chalicelib.aws.payloads import Payloads, is_key
 from chalicelib.core.errors import InfrastructureError
 from chalicelib.core.messages import AnyEventMessage, AnyWorkMessage, TurnMessage
 from chalicelib.engine.ports import QueueDepth, QueueName
@@ -39,9 +39,10 @@ def claim_of(body: str) -> str | None:
         return None
     try:
         key = json.loads(body)[_CLAIM]
-    except ValueError:
+    except (ValueError, RecursionError):
         return None  # Not a body of ours: whoever reads it will say so.
-    return key if isinstance(key, str) else None
+    # Whoever may write into a queue names no other object.
+    return key if isinstance(key, str) and is_key(key) else None
 
 
 class SqsQueues:

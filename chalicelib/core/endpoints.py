@@ -49,7 +49,8 @@ class HttpRequest(BaseModel):
     @classmethod
     def _domain(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        is_host_alone = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+        if parts.scheme not in ("http", "https") or not parts.hostname or not is_host_alone:
             raise ValueError("must be a scheme and a host such as https://shop.example")
         return value.rstrip("/")
 

@@ -151,14 +151,19 @@ def measure(raw: object) -> int:
         raise InvalidEvent(f"the event holds what is not a JSON value: {error}") from None
 
 
-def validate(raw: object, size_bytes: int) -> IncomingEvent:
-    """The event, or InvalidEvent with a message that names the field and says what would be right."""
-    if not isinstance(raw, dict):
-        raise InvalidEvent(f"an event must be a JSON object with at least a name, not {_json_type(raw)}")
+def check_bounds(raw: object, size_bytes: int) -> None:
+    """Raises InvalidEvent for what is larger, or nested deeper, than an event may be."""
     if size_bytes > limits.MAX_EVENT_BYTES:
         raise InvalidEvent(f"the event has {size_bytes:,} bytes; at most {limits.MAX_EVENT_BYTES:,} are allowed")
     if too_deep(raw, limits.MAX_EVENT_DEPTH):
         raise InvalidEvent(f"the event is nested more than {limits.MAX_EVENT_DEPTH} levels deep")
+
+
+def validate(raw: object, size_bytes: int) -> IncomingEvent:
+    """The event, or InvalidEvent with a message that names the field and says what would be right."""
+    if not isinstance(raw, dict):
+        raise InvalidEvent(f"an event must be a JSON object with at least a name, not {_json_type(raw)}")
+    check_bounds(raw, size_bytes)
     try:
         return IncomingEvent.model_validate(raw)
     except ValidationError as error:

@@ -40,6 +40,8 @@ MAX_FUNCTION_ID_CHARS: Final = 256
 MAX_APP_ID_CHARS: Final = 256
 MAX_FUNCTIONS_PER_APP: Final = 1_000
 MAX_URL_CHARS: Final = 2_048
+# The conditions and keys of an app's functions together: reading so many takes some seconds.
+MAX_APP_CONDITION_CHARS: Final = 256 * 1024
 # Of concurrency, throttle and rateLimit; and how many events a batch may have.
 MAX_FLOW_LIMIT: Final = 1_000_000
 MAX_BATCH: Final = 100

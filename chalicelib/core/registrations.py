@@ -7,7 +7,7 @@ fields at any time: those that are not known are passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -30,6 +30,7 @@ from chalicelib.core.urls import Reach
 _TOLD = 5
 _MAX_LABEL_CHARS = 256
 # An app of this name could not be reached by its own address in our API.
+_CONDITIONS = ("expression", "if", "key", "run")
 _RESERVED_APP_IDS = frozenset({"sync", ".", ".."})
 
 
@@ -108,6 +109,12 @@ def read(body: object, reach: Reach, *, arn: str | None = None) -> App:
         told = Registration.model_validate(body)
     except ValidationError as error:
         raise InvalidApp(_told(_problems(error))) from None
+    size = sum(len(text) for raw in told.functions for text in _conditions(raw))
+    if size > limits.MAX_APP_CONDITION_CHARS:
+        raise InvalidApp(
+            f"the conditions and keys of the app's functions have {size:,} characters together; at most "
+            f"{limits.MAX_APP_CONDITION_CHARS:,} are allowed: make them shorter, or serve some functions as another app"
+        )
     problems: list[str] = []
     url = arn or _address(problems, "url", told.url, lambda text: urls.check(text, reach))
     functions: list[FunctionConfig] = []
@@ -129,6 +136,16 @@ def read(body: object, reach: Reach, *, arn: str | None = None) -> App:
         # Their order means nothing.
         functions=tuple(sorted(functions, key=lambda config: config.id)),
     )
+
+
+def _conditions(raw: object) -> Iterator[str]:
+    """What has to be read of a function as an expression: of triggers, cancellations and flow control."""
+    for name, field in raw.items() if isinstance(raw, dict) else ():
+        if name == "idempotency" and isinstance(field, str):
+            yield field
+        for item in field if isinstance(field, list) else [field]:
+            if isinstance(item, dict):
+                yield from (item[one] for one in _CONDITIONS if isinstance(item.get(one), str))
 
 
 def _sdk_of(body: dict[str, Any]) -> str:
@@ -189,7 +206,7 @@ def _address(problems: list[str], place: str, text: str, check: Callable[[str], 
     try:
         return check(text)
     except ValueError as error:
-        problems.append(f"{place}: {error} (got {text[:200]!r})")
+        problems.append(f"{place}: {error} (got {urls.shown(text)!r})")
         return text
 
 

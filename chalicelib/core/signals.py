@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from chalicelib.core import limits
 from chalicelib.core.calls import ErrorInfo
-from chalicelib.core.errors import LimitExceeded, UserError
+from chalicelib.core.errors import InvalidEvent, LimitExceeded, UserError
+from chalicelib.core.events import measure, too_deep
 from chalicelib.core.steps import Cause, CauseKind, StepOutcome
 
 
@@ -48,15 +48,23 @@ def checked_name(signal: object) -> str:
 def arrival(signal: str, data: Any, now_ms: int, sender: str | None = None) -> StepOutcome:
     """How a wait ends by its signal: the output is what both the signal and its data are read from.
 
-    `sender` tells who sent it, if that is a step. Raises LimitExceeded when the data are too large.
+    `sender` tells who sent it, if that is a step. Raises LimitExceeded when the data are too large, and InvalidSignal
+    for what cannot be kept.
     """
     output = {"signal": signal, "data": data}
-    size = len(json.dumps(output, ensure_ascii=False, separators=(",", ":")).encode())
+    try:
+        size = measure(output)
+    except InvalidEvent:
+        raise InvalidSignal(
+            "`data` holds half of a surrogate pair or a number that JSON has not, or is nested too deeply"
+        ) from None
     if size > limits.MAX_STEP_OUTPUT_BYTES:
         raise LimitExceeded(
             f"the signal has {size:,} bytes; at most {limits.MAX_STEP_OUTPUT_BYTES:,} are allowed: "
             "keep large data elsewhere and send a reference"
         )
+    if too_deep(data, limits.MAX_EVENT_DEPTH):
+        raise InvalidSignal(f"`data` is nested more than {limits.MAX_EVENT_DEPTH} levels deep")
     cause = Cause(kind=CauseKind.SIGNAL, id=sender, name=signal)
     return StepOutcome(ended_at_ms=now_ms, output=output, cause=cause, size_bytes=size)
 

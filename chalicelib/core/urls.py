@@ -20,6 +20,8 @@ _METADATA_HOSTS = frozenset({"metadata", "metadata.google.internal", "instance-d
 _METADATA_ADDRESSES = frozenset({ipaddress.ip_address("fd00:ec2::254")})
 # What old C libraries take for an IPv4 address: one to four numbers, also octal and hexadecimal.
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\.?", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"\A((?:[^:/?#]*:)?/{0,3})[^/?#]*@")
+_SHOWN_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ def check(text: str, reach: Reach) -> str:
 def check_endpoint(text: str, reach: Reach) -> str:
     """The same for where a function is called. Raises ValueError."""
     return _without(_checked(text, reach), _OF_A_CALL | _OF_A_SYNC)
+
+
+def shown(text: str) -> str:
+    """An address as it may be told: without a password that somebody wrote into it."""
+    return _CREDENTIALS.sub(r"\1***@", text)[:_SHOWN_CHARS]
 
 
 def _checked(text: str, reach: Reach) -> SplitResult:

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from chalicelib.core.errors import UserError
+from chalicelib.core.urls import shown
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,6 +20,13 @@ Resolve = Callable[[str, int], Sequence[str]]
 _PORTS: Final = {"http": 80, "https": 443}
 # IPv6 addresses that stand for an IPv4 address in their last 32 bits.
 _TRANSLATED: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+# Not for the public (IANA's registries of special-purpose addresses), though not every version of Python knows it.
+_SPECIAL: Final = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "100::/64", "3fff::/20", "5f00::/16", "fec0::/10")
+)
+# ISATAP (RFC 5214): the last 32 bits of an interface so named are an IPv4 address.
+_ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
 
 
 class AddressRefused(UserError):
@@ -47,11 +55,11 @@ def target_of(url: str) -> Target:
         host, port = parts.hostname or "", parts.port
         host = host if host.isascii() else host.encode("idna").decode()
     except ValueError as error:  # UnicodeError, too.
-        raise AddressRefused(f"{url[:200]!r} is not a URL: {error}") from None
+        raise AddressRefused(f"{shown(url)!r} is not a URL: {error}") from None
     if parts.scheme not in _PORTS:
-        raise AddressRefused(f"{url[:200]!r}: only http:// and https:// URLs are called")
+        raise AddressRefused(f"{shown(url)!r}: only http:// and https:// URLs are called")
     if not host:
-        raise AddressRefused(f"{url[:200]!r} names no host")
+        raise AddressRefused(f"{shown(url)!r} names no host")
     if parts.username is not None or parts.password is not None:
         raise AddressRefused(f"the URL of {host} holds a user name or a password, which is not sent: remove it")
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._") + (
@@ -91,8 +99,9 @@ class Addresses:
         meant = _meant(address)
         if any(one in network for one in (address, meant) for network in self._allowed):
             return True
-        is_site_local = isinstance(meant, ipaddress.IPv6Address) and meant.is_site_local
-        is_public = meant.is_global and address.is_global and not is_site_local
+        if any(one in network for one in (address, meant) for network in _SPECIAL):
+            return False
+        is_public = meant.is_global and address.is_global
         return is_public and not meant.is_multicast and not meant.is_reserved
 
 
@@ -101,7 +110,8 @@ def _meant(address: IpAddress) -> IpAddress:
     if isinstance(address, ipaddress.IPv4Address):
         return address
     embedded = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-    if embedded is None and (any(address in network for network in _TRANSLATED) or int(address) >> 32 == 0):
+    is_translated = any(address in network for network in _TRANSLATED) or int(address) >> 32 == 0
+    if embedded is None and (is_translated or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP):
         embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return embedded or address
 

@@ -29,6 +29,7 @@ from chalicelib.core.calls import ErrorInfo
 from chalicelib.core.clock import Clock
 from chalicelib.core.errors import StepwellError
 from chalicelib.core.sdk_protocol import Answer
+from chalicelib.core.urls import shown
 from chalicelib.drivers.addresses import Addresses, AddressRefused, Target, target_of
 
 _CONNECT_S: Final = 5.0
@@ -130,9 +131,11 @@ class Transport:
                 return answer
             following = urljoin(url, location)
             if url.startswith("https:") and not following.startswith("https:"):
-                raise Unanswered("RedirectRefused", f"{_target(url).host} redirects to a URL without TLS: {location!r}")
+                raise Unanswered(
+                    "RedirectRefused", f"{_target(url).host} redirects to a URL without TLS: {shown(location)!r}"
+                )
             url = following
-        raise Unanswered("TooManyRedirects", f"more than {_MAX_REDIRECTS} redirects, the last one to {url[:200]!r}")
+        raise Unanswered("TooManyRedirects", f"more than {_MAX_REDIRECTS} redirects, the last one to {shown(url)!r}")
 
     def _send(
         self, method: str, target: Target, headers: Mapping[str, str], body: bytes, until_ms: int, max_bytes: int

@@ -77,7 +77,7 @@ def _address(url: str, reach: Reach) -> str:
     try:
         return urls.check(url, reach)
     except ValueError as error:
-        raise InvalidApp(f"url: {error} (got {url[:200]!r})") from None
+        raise InvalidApp(f"url: {error} (got {urls.shown(url)!r})") from None
 
 
 def _read(url: str, status: int, headers: Mapping[str, str], content: bytes) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from chalicelib.core.errors import InvalidEvent
 from chalicelib.core.events import Event
 from chalicelib.core.messages import EventMessage
 
+_MAX_SOURCE_CHARS = 256
+
 
 def is_envelope(body: str) -> bool:
     """Whether the body of a message is EventBridge's."""
@@ -30,13 +32,15 @@ def read(body: str, sent_at_ms: int) -> EventMessage:
         raise InvalidEvent("the message is not an envelope of EventBridge")
     raw = {"name": envelope.get("detail-type"), "data": envelope.get("detail"), "id": envelope.get("id")}
     incoming = events.validate(raw, events.measure(raw))
+    source = str(envelope.get("source", ""))[:_MAX_SOURCE_CHARS]
+    events.measure(source)  # It is stored, too.
     entropy = hashlib.sha256(str(envelope.get("id", body)).encode("utf-8", "replace")).digest()
     event = Event.accept(
         incoming,
         # In the envelope's own time: the bus may deliver it twice, and a redrive sends it anew.
         internal_id=ids.event_id(_time_ms(envelope.get("time"), sent_at_ms), incoming.name, entropy),
         received_at_us=sent_at_ms * 1000,
-        source=f"eventbridge:{envelope.get('source', '')}",
+        source=f"eventbridge:{source}",
     )
     return EventMessage(event=event)
 

@@ -8,9 +8,9 @@ brings it the recorded one.
 
 from __future__ import annotations
 
-from chalicelib.core import limits
+from chalicelib.core import ids, limits
 from chalicelib.core.calls import Opcode, Operation, Operations
-from chalicelib.core.errors import StaleCheckpoint, UserError
+from chalicelib.core.errors import NotFound, StaleCheckpoint, UserError
 from chalicelib.core.metrics import Metric
 from chalicelib.core.runs import Owner, RunHead
 from chalicelib.core.steps import StepKind, StepPlan, StepRecord
@@ -44,6 +44,8 @@ def record(s: Services, run_id: str, queue_item_id: str, reply: Operations) -> N
                 f"the step {op.name!r} is {op.op.value}; only steps that have ended can be checkpointed: "
                 f"{' and '.join(code.value for code in _ENDED)}"
             )
+    if not ids.is_ulid(run_id):
+        raise NotFound(f"there is no run {run_id!r}")
     head = s.runs.checkpoint(run_id, Owner.named(queue_item_id), len(reply.ops))
     if head is None:
         raise StaleCheckpoint(f"the call of run {run_id} that this checkpoint belongs to is over; stop it")

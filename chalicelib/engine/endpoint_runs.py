@@ -18,7 +18,7 @@ from chalicelib.core.calls import ErrorInfo, Opcode, Operation, Operations, Rais
 from chalicelib.core.clock import Clock
 from chalicelib.core.endpoints import HTTP_REQUEST, LEASE_MS, OWNER, HttpRequest, config_of
 from chalicelib.core.errors import NotFound, StaleCheckpoint, UserError
-from chalicelib.core.events import Event
+from chalicelib.core.events import Event, check_bounds, measure
 from chalicelib.core.messages import TurnMessage
 from chalicelib.core.metrics import Metric
 from chalicelib.core.records import EventRecord, Start
@@ -48,11 +48,12 @@ class Begun:
 
 def begin(s: Services, run_id: str, event: dict[str, Any], steps: list[Any], retries: int, received_us: int) -> Begun:
     """Create the run of a request, if absent, and take in the steps that are told with it. Repeating it changes
-    nothing. Raises InvalidRun, InvalidRequest, StaleCheckpoint and Unusable."""
+    nothing. Raises InvalidRun, InvalidRequest, InvalidEvent, StaleCheckpoint and Unusable."""
     if not ids.is_ulid(run_id):
         raise InvalidRun("run_id must be a ULID")
     if event.get("name") != HTTP_REQUEST:
         raise InvalidRun(f"event.name must be {HTTP_REQUEST!r}")
+    check_bounds(event, measure(event))
     request = HttpRequest.read(event.get("data"))
     told = _told(s.clock, steps)
     fn_id = request.function_id(retries)

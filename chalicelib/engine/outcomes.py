@@ -108,6 +108,14 @@ def asks_in_vain(times: int) -> ErrorInfo:
     )
 
 
+def tells_again(times: int) -> ErrorInfo:
+    """An app that only tells what is recorded already, so that nothing would ever wake the run."""
+    return ErrorInfo.of(
+        "UnexpectedReply",
+        f"the function's app told {times} times of steps that had ended already, and asked for nothing else",
+    )
+
+
 def over_limits(run: Run) -> ErrorInfo | None:
     """The error of a run that has more steps, or more in them, than is allowed."""
     used = count(run.steps)

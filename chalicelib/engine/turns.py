@@ -3,8 +3,10 @@ invocation, until the run waits, ends, or the invocation's time runs short (law 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chalicelib.core import limits
-from chalicelib.core.calls import CallRequest, Operations, Raised, Reply, Returned
+from chalicelib.core.calls import CallRequest, ErrorInfo, Operations, Raised, Reply, Returned
 from chalicelib.core.errors import Deferred, LeaseLost
 from chalicelib.core.functions import FunctionConfig
 from chalicelib.core.messages import TurnMessage
@@ -14,7 +16,7 @@ from chalicelib.engine import answers, function_errors, leases, looking_back, pl
 from chalicelib.engine.held_runs import HeldRun
 from chalicelib.engine.logs import ids_logged
 from chalicelib.engine.operations import Operator
-from chalicelib.engine.outcomes import asks_in_vain, code_changes, killed, unexpected
+from chalicelib.engine.outcomes import asks_in_vain, code_changes, killed, tells_again, unexpected
 from chalicelib.engine.services import Delivery, Services
 from chalicelib.engine.timing import came_early
 
@@ -155,10 +157,11 @@ class _Turn(HeldRun):
                 if operator.needs_time:
                     self._hand_over()
                     return None
-                if went_on or not answer.asks_again:
+                is_open = any(not step.status.is_final for step in self._run.steps.values())
+                if went_on or (is_open and not answer.asks_again):
                     self._asked_again = 0
                     return went_on
-                return self._is_asked_again()
+                return self._is_asked_again(asks_in_vain if answer.asks_again else tells_again)
 
     def _complete(self, reply: Returned) -> None:
         warnings = code_changes(self._run, reply.unseen_steps, reply.changes)
@@ -175,12 +178,12 @@ class _Turn(HeldRun):
         self._end(RunStatus.FAILED, error=raised.error, warnings=warnings)
         return None
 
-    def _is_asked_again(self) -> bool | None:
-        """Whether the function may be called once more, as it asked for."""
+    def _is_asked_again(self, error: Callable[[int], ErrorInfo]) -> bool | None:
+        """Whether the function may be called once more: it asked for that, or for nothing that would wake the run."""
         self._asked_again += 1
         if self._asked_again <= limits.MAX_STARTS_WITHOUT_PROGRESS:
             return True
-        self._end(RunStatus.FAILED, error=asks_in_vain(self._asked_again))
+        self._end(RunStatus.FAILED, error=error(self._asked_again))
         return None
 
     def _look_back(self) -> bool:

@@ -11,6 +11,7 @@ from chalice.app import Response
 
 from chalicelib.core.metrics import Metric
 from chalicelib.web.errors import answer_to
+from chalicelib.web.large import fitting
 from chalicelib.web.table import Route
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def dispatch(route: Route, request: Any, captured: Mapping[str, str]) -> Respons
         view, p = load_view(route), platform()
         with p.invocation():
             found = view(p, **arguments)
+        answer = found if isinstance(found, Response) else Response(body=found, status_code=200)
+        return fitting(p, answer, may_lie_elsewhere=route.may_lie_elsewhere)
     except Exception as error:
         return answer_to(error, request)
-    return found if isinstance(found, Response) else Response(body=found, status_code=200)

@@ -10,10 +10,18 @@ from chalice.app import Response
 from chalicelib.core.errors import Conflict, InfrastructureError, NotFound, StaleCheckpoint, TooLarge, UserError
 from chalicelib.engine.logs import logger
 
+# What is wrong may be as long as what was sent: an answer is not, since Lambda lets none be larger than 6 MB.
+_MAX_CHARS = 2_000
+
+
+def shortened(message: str) -> str:
+    """A message as it is told."""
+    return message if len(message) <= _MAX_CHARS else message[: _MAX_CHARS - 1] + "…"
+
 
 def problem(status: int, message: str, /, *, headers: Mapping[str, Any] | None = None, **more: Any) -> Response:
     """An error's answer."""
-    body = {"error": message, "status": status, **more}
+    body = {"error": shortened(message), "status": status, **more}
     return Response(body=body, status_code=status, headers=dict(headers or {}))
 
 

@@ -20,7 +20,7 @@ _ERRORS = {
     401: "The key is missing or not known.",
     404: "There is no such thing, or it has expired.",
     409: "It cannot be done now; the error says why.",
-    413: "The request is too large.",
+    413: "The request, or the answer, is too large.",
     415: "The content type is not one of those above.",
     500: "Our mistake; the log has it under the request id in the error.",
     501: "Stepwell does not offer this; the error says what it offers instead.",
@@ -68,7 +68,7 @@ def document() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     answers = {load_model(name) for route in ROUTES for name in (route.answer, route.refusal)} | {models.Error}
-    answers |= {load_model(model) for route in ROUTES for _, model, _ in route.others}
+    answers |= {load_model(model) for route in ROUTES for _, model, _ in (*route.others, *_elsewhere(route))}
     ordered = sorted(answers, key=lambda model: str(model.__name__))
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "serialization") for model in ordered]
     bodies: set[Any] = {load_model(route.body) for route in ROUTES if route.body is not None}
@@ -123,13 +123,18 @@ def _responses(route: Route) -> dict[str, Any]:
     content_type = getattr(load_model(route.answer), "content_type", "application/json")
     answer = {"description": route.summary, "content": {content_type: {"schema": _ref(route.answer)}}}
     responses = {} if 501 in route.errors else {"200": answer}
-    for code, model, about in route.others:
+    for code, model, about in (*route.others, *_elsewhere(route)):
         responses[code] = {"description": about, "content": _json(model)}
     asks = route.path not in ("/health", "/dev")
     for status in sorted({*route.errors, *({401} if asks else ()), 500, 503}):
         model = route.refusal if status in (400, 503) else "Error"
         responses[str(status)] = {"description": _ERRORS[status], "content": _json(model)}
     return responses
+
+
+def _elsewhere(route: Route) -> tuple[tuple[str, str, str], ...]:
+    about = "The answer is too large for here: it lies where `Location` says, for five minutes."
+    return (("302", "Elsewhere", about),) if route.may_lie_elsewhere and 501 not in route.errors else ()
 
 
 def _json(model: str) -> dict[str, Any]:

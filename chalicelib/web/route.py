@@ -34,6 +34,11 @@ class Route:
     others: tuple[tuple[str, str, str], ...] = ()
 
     @property
+    def may_lie_elsewhere(self) -> bool:
+        """Whether an answer may be too large for Lambda, and is answered by a redirect then."""
+        return self.method != "POST" and self.path.startswith(("/v0/", "/v1/")) and not self.is_open
+
+    @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
 

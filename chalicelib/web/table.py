@@ -7,9 +7,6 @@ from chalicelib.web.table_steering import STEERING
 
 __all__ = ["ROUTES", "Route"]
 
-_ELSEWHERE = (
-    ("302", "Elsewhere", "The answer is too large for here: it lies where `Location` says, for five minutes."),
-)
 _RESULT = (
     ("202", "RunResultLater", "The run has not ended yet: ask again."),
     ("default", "RunResult", "What the app answered: its status, headers and body."),
@@ -63,7 +60,6 @@ ROUTES = (
         "Actions",
         errors=(404, 413),
         takes_request=True,
-        others=_ELSEWHERE,
     ),
     Route(
         "GET",
@@ -73,7 +69,6 @@ ROUTES = (
         "RunEvents",
         errors=(404, 413),
         takes_request=True,
-        others=_ELSEWHERE,
     ),
     Route(
         "POST",
@@ -100,7 +95,7 @@ ROUTES = (
         "The result of a run that an app began",
         "RunResult",
         "ResultQuery",
-        (400, 404, 409, 500),
+        (400, 404, 409, 413, 500),
         is_open=True,
         others=_RESULT,
     ),
@@ -111,7 +106,7 @@ ROUTES = (
         "The result of a run that an app began",
         "RunResult",
         "ResultQuery",
-        (400, 404, 409, 500),
+        (400, 404, 409, 413, 500),
         is_open=True,
         others=_RESULT,
     ),

@@ -120,7 +120,10 @@ class Gateway:
 
     def handle(self, request: Request) -> Answer:
         """Answer one request as the deployed API would, except that an unknown path gets 404 (there: 403)."""
-        path = urlsplit(request.target).path or "/"
+        try:
+            path = urlsplit(request.target).path or "/"
+        except ValueError as error:
+            return Answer.of_json(400, {"error": f"The address is not one: {error}.", "status": 400})
         found = match(path, self._app.routes)
         if found is None:
             message = f"There is no {path} here; GET / lists what there is."

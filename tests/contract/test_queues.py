@@ -22,6 +22,8 @@ from chalicelib.engine.ports import QueueName
 from tests.contract import build
 from tests.contract.conftest import World
 
+GONE = "payloads/" + "0" * 64
+
 
 @pytest.fixture(autouse=True)
 def _empty_queues(world: World) -> None:
@@ -178,6 +180,6 @@ def test_larger_text_lies_in_s3_under_its_hash(world: World, text: str) -> None:
 
 def test_a_payload_that_is_gone_is_a_fault(world: World) -> None:
     with pytest.raises(InfrastructureError):
-        world.room.payloads.get("payloads/none")
+        world.room.payloads.get(GONE)
     with pytest.raises(InfrastructureError):
-        unpack(json.dumps({"stepwell_claim": "payloads/none"}, separators=(",", ":")), world.room.payloads)
+        unpack(json.dumps({"stepwell_claim": GONE}, separators=(",", ":")), world.room.payloads)

@@ -143,3 +143,8 @@ def test_requests_side_by_side_do_not_see_each_other(gateway: Gateway) -> None:
 def test_the_context_counts_down_and_stops_at_zero() -> None:
     assert 900 < LambdaContext("f", 1.0).get_remaining_time_in_millis() <= 1000
     assert LambdaContext("f", -1.0).get_remaining_time_in_millis() == 0
+
+
+@pytest.mark.parametrize("target", ["//[::1", "http://[", "/\x00", "/%ff", "*", "", "/v1/../..//", "/" + "a/" * 5_000])
+def test_an_address_that_is_none_is_no_fault_of_ours(gateway: Gateway, target: str) -> None:
+    assert gateway.handle(Request("GET", target, [], b"")).status in (200, 400, 404)

@@ -132,6 +132,26 @@ def test_a_call_that_asks_for_it_without_end() -> None:
         assert run.error == "the function's app asked 4 times to be called again, without any step in between"
 
 
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_an_app_that_tells_again_what_is_recorded_is_called_again(times: int) -> None:
+    with start_stepwell([]) as kit:
+        scripted(kit, *[Operations((ran("one", 1), ran("two", 2)))] * times, Returned("end", 0))
+
+        assert kit.only_run("scripted").output == "end"
+
+
+def test_an_app_that_tells_it_without_end_fails_the_run() -> None:
+    """Nothing would wake it, and nobody would be told why it stands still."""
+    with start_stepwell([]) as kit:
+        app = scripted(kit, Operations((ran("one", 1),)))
+
+        run = kit.only_run("scripted")
+        assert (run.status, len(app.calls)) == ("Failed", 5)
+        assert (
+            run.error == "the function's app told 4 times of steps that had ended already, and asked for nothing else"
+        )
+
+
 def test_an_answer_without_operations() -> None:
     with start_stepwell([]) as kit:
         scripted(kit, Operations(()))

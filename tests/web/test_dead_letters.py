@@ -13,6 +13,7 @@ from chalicelib.web.models.dead_letters import DeadLetter
 from tests.web.api import Api
 
 UNKNOWN = "6f1a4bb2-0000-4000-8000-000000000000"
+GONE = "payloads/" + "0" * 64
 
 
 def put(api: Api, queue: str, body: str, **attributes: str) -> str:
@@ -125,7 +126,8 @@ ENVELOPE = {
         ("events", "not JSON", {}, {"kind": "unreadable", "body": "not JSON", "receives": None, "died_at": None}),
         ("events", '{"stepwell_claim":5}', {}, {"kind": "unreadable"}),
         ("events", '{"stepwell_claim":', {}, {"kind": "unreadable"}),
-        ("events", '{"stepwell_claim":"payloads/gone"}', {}, {"kind": "event", "payload": "payloads/gone"}),
+        ("events", '{"stepwell_claim":"payloads/gone"}', {}, {"kind": "unreadable"}),
+        ("events", f'{{"stepwell_claim":"{GONE}"}}', {}, {"kind": "event", "payload": GONE}),
         (
             "events",
             '{"kind": "lifecycle", "run_id": "r", "name": "inngest/function.finished"}',

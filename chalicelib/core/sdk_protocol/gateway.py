@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from chalicelib.core import limits
 from chalicelib.core.calls import GatewayOptions
 from chalicelib.core.errors import InvalidFunction
+from chalicelib.core.urls import shown
 
 _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
@@ -50,7 +51,7 @@ def ai_gateway(opts: Mapping[str, Any]) -> GatewayOptions:
 
 def _options(url: object, method: str, headers: dict[str, str], body: str) -> GatewayOptions:
     if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        raise InvalidFunction(f"url is {str(url)[:100]!r}: it must begin with http:// or https://")
+        raise InvalidFunction(f"url is {shown(str(url))!r}: it must begin with http:// or https://")
     try:
         size = len(body.encode()) + len(url.encode())
         options = GatewayOptions(url=url, method=method, headers=headers, body=body)

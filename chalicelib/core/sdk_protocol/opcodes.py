@@ -85,13 +85,22 @@ def _operation(item: Any, told: Told) -> Operation:
         raise Unusable("BrokenAnswer", f"{code}: the step's id is {shown(str(step_id), 80)!r}, which is no hashed id")
     opcode, read = _READERS[code]
     op = _timed(Operation(opcode, step_id, _name(item)), item.get("timing"))
-    opts = item.get("opts")
     try:
-        if opts is not None and not isinstance(opts, dict):
-            raise Broken(f"opts must be an object, not {type(opts).__name__}")
-        return read(op, item, opts or {}, told)
+        return read(op, item, _options(item), told)
     except (UserError, ValidationError) as error:
         return _refused(op, code, error)
+
+
+def _options(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the operation asks for. Raises Broken for what could not be kept."""
+    opts = item.get("opts")
+    if opts is not None and not isinstance(opts, dict):
+        raise Broken(f"opts must be an object, not {type(opts).__name__}")
+    try:
+        measured([opts, item.get("name")])
+    except Broken as error:
+        raise Broken(f"what it asks for cannot be kept: {error}") from None
+    return opts or {}
 
 
 def _refused(op: Operation, code: str, error: Exception) -> Operation:
@@ -214,7 +223,6 @@ def _year(timeout: Any, told: Told) -> int:
 
 
 def _gateway(op: Operation, _: Mapping[str, Any], opts: Mapping[str, Any], __: Told) -> Operation:
-    measured(dict(opts))
     options = gateway.ai_gateway(opts) if op.op is Opcode.AI_GATEWAY else gateway.gateway(opts)
     return replace(op, gateway=options)
 

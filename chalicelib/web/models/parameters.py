@@ -27,6 +27,12 @@ def _text(value: str) -> str:
     return value
 
 
+def _cursor(value: str) -> str:
+    if len(value) > _MAX_CURSOR_CHARS:
+        raise ValueError(f"must not have more than {_MAX_CURSOR_CHARS} characters")
+    return value
+
+
 def _limit(value: object) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", str(value)) or not 1 <= int(str(value)) <= limits.MAX_PAGE:
         raise ValueError(f"must be a number from 1 to {limits.MAX_PAGE}")
@@ -67,7 +73,7 @@ Limit = Annotated[int, BeforeValidator(_limit), _schema(type="integer", minimum=
 Moment = Annotated[int, BeforeValidator(moment), _schema(type="string", format="date-time")]
 Status = Annotated[RunStatus, BeforeValidator(_status), _schema(type="string", enum=[one.value for one in RunStatus])]
 Source = Annotated[SourceQueue, BeforeValidator(_queue), _schema(type="string", enum=list(_SOURCES))]
-Cursor = Annotated[str, _schema(type="string", maxLength=_MAX_CURSOR_CHARS)]
+Cursor = Annotated[str, BeforeValidator(_cursor), _schema(type="string", maxLength=_MAX_CURSOR_CHARS)]
 
 
 class Parameters(BaseModel):

@@ -11,7 +11,7 @@ from chalicelib.core import registrations
 from chalicelib.core.apps import InvalidApp
 from chalicelib.core.errors import UserError
 from chalicelib.engine import app_sync, apps
-from chalicelib.web.errors import problem
+from chalicelib.web.errors import problem, shortened
 from chalicelib.web.ingest import MAX_BODY_BYTES, parse_body
 from chalicelib.web.models import AppAddress
 from chalicelib.web.views.wrapping import wrap
@@ -30,7 +30,7 @@ def register(p: Platform, request: Request) -> Response:
         incoming = registrations.read(_json(request), p.reach)
         synced = apps.register(p.services, p.room.apps, incoming)
     except UserError as error:
-        words = str(error)
+        words = shortened(str(error))
         return problem(400, words, headers=headers, ok=False, modified=False, message=words)
     body = {"ok": True, "modified": synced.modified, "status": 200, "message": _message(synced)}
     return Response(body=body, status_code=200, headers=headers)

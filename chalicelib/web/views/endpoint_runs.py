@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chalice.app import Response
+from chalice.app import APIGateway, Response
 
 from chalicelib.core import signing
 from chalicelib.core.runs import Ending, RunStatus
@@ -23,6 +24,10 @@ _LOOKS: Final = 20
 _BETWEEN_S: Final = 0.25
 # What belongs to the connection and not to the answer.
 _NOT_PASSED_ON: Final = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]{0,8192}")
+# Chalice wants bytes for these, and whoever asks to accept them; an SDK tells every body as a text.
+_BINARY: Final = frozenset({*APIGateway().binary_types, "*/*"})
 
 
 def begin(p: Platform, body: NewRunRequest) -> dict[str, Any]:
@@ -83,18 +88,27 @@ def _of_app(output: Any) -> Response:
     if not isinstance(output, Mapping) or not isinstance(output.get("status"), int) or "body" not in output:
         # As JSON, a text too: chalice would send it as it is.
         return Response(body=json.dumps(output), status_code=200, headers={"Content-Type": "application/json"})
-    given = output.get("headers")
-    headers = {
-        str(name): str(value)
-        for name, value in (given.items() if isinstance(given, Mapping) else ())
-        if str(name).lower() not in _NOT_PASSED_ON
-    }
-    if not any(name.lower() == "content-type" for name in headers):
-        headers["Content-Type"] = "application/json"
     body, status = output["body"], output["status"]
     return Response(
-        body="" if body is None else body, status_code=status if 100 < status < 600 else 200, headers=headers
+        body="" if body is None else body,
+        status_code=status if 200 <= status < 600 else 200,
+        headers=_passed_on(output.get("headers")),
     )
+
+
+def _passed_on(given: object) -> dict[str, str]:
+    """The app's headers, but for what is none and would make the answer unreadable."""
+    headers = {
+        str(name).lower(): str(value)
+        for name, value in (given.items() if isinstance(given, Mapping) else ())
+        if str(name).lower() not in _NOT_PASSED_ON
+        and _HEADER_NAME.fullmatch(str(name))
+        and _HEADER_VALUE.fullmatch(str(value))
+    }
+    content_type = headers.setdefault("content-type", "application/json")
+    if _BINARY.intersection(part.strip().lower() for part in re.split("[,;]", content_type)):
+        headers["content-type"] = "text/plain; charset=utf-8"
+    return headers
 
 
 def _token(p: Platform, run_id: str) -> str:

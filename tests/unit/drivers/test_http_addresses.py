@@ -30,6 +30,9 @@ INWARD = [
     # Within an IPv6 address: mapped, compatible, translated, 6to4, Teredo.
     *("::ffff:127.0.0.1", "::ffff:169.254.169.254", "::10.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b::7f00:1"),
     *("64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "fec0::1"),
+    *("2002:a00:1::", "2600::5efe:127.0.0.1", "2600::200:5efe:a00:1", "::ffff:0:169.254.169.254"),
+    # Special ones, which some versions of Python take for public: a provider's metadata, relays, documentation.
+    *("192.0.0.192", "192.0.0.8", "192.88.99.1", "3fff::1", "5f00::1", "64:ff9b:1:7f00:0:100::", "100.100.100.200"),
     "nonsense",
 ]
 
