@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -85,6 +85,10 @@ class Emulator:
         """Let what is in flight come back now."""
         for message in self.messages():
             message.visible_at = 0.0
+
+    def reorder(self, name: str, place_of: Callable[[Any], float]) -> None:
+        """Let the messages of a queue be received in another order."""
+        self._queues[name]._messages.sort(key=place_of)
 
     def take_event(self) -> str:
         """The newest message of the events queue, received and deleted."""

@@ -128,15 +128,16 @@ def compare(played: Played, scenario: Scenario, baseline: Baseline) -> list[str]
     """How an execution differs from the undisturbed one."""
     found = observe.problems(played.world, open_runs=scenario.open_runs)
     found += counting.problems(played.world, disturbed=True)
-    found += _differences(played.at_end, baseline.at_end)
+    found += differences(played.at_end, baseline.at_end)
     if not found:
         found += [
-            "when the script was over: " + text for text in _differences(played.after_script, baseline.after_script)
+            "when the script was over: " + text for text in differences(played.after_script, baseline.after_script)
         ]
     return found + observe.execution_problems(played.world, baseline.world)
 
 
-def _differences(seen: observe.Picture, wanted: observe.Picture) -> list[str]:
+def differences(seen: observe.Picture, wanted: observe.Picture) -> list[str]:
+    """What one has and the other has not."""
     found = []
     for part, texts in wanted.items():
         found += [f"{part}, missing: {text}" for text in texts if text not in seen[part]]

@@ -114,12 +114,12 @@ class Injector:
 
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
-        """Our code runs, as in a Lambda invocation."""
-        self._armed = True
+        """Our code runs, as in a Lambda invocation, perhaps while another one does."""
+        before, self._armed = self._armed, True
         try:
             yield
         finally:
-            self._armed = False
+            self._armed = before
 
     @property
     def is_armed(self) -> bool:
