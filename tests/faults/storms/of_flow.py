@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -60,7 +61,7 @@ def throttles_hold(seen: Seen) -> list[str]:
                     if life is not None and life.begun is not None and life.begun[1] + SKEW_MS < slots[-1]:
                         found.append(f"{fn_id} began {slots[-1] - life.begun[1]} ms before its time")
         interval = parse_duration(throttle.period) // throttle.limit
-        for first, last in zip(sorted(slots), sorted(slots)[1:], strict=False):
+        for first, last in itertools.pairwise(sorted(slots)):
             if last - first < interval - _GRANTED_WITHIN_MS:
                 found.append(f"{fn_id} has starts {last - first} ms apart, not {interval}")
     return found
@@ -76,7 +77,7 @@ def singletons_are_single(seen: Seen) -> list[str]:
     found = []
     for (fn_id, mode, _), lives in groups.items():
         spans = sorted(filter(None, (_span(life, mode) for life in lives)))
-        for (_, ended), (began, _) in zip(spans, spans[1:], strict=False):
+        for (_, ended), (began, _) in itertools.pairwise(spans):
             if began < ended:
                 found.append(f"two runs of the singleton {fn_id} ({mode}) at once: {spans}")
     return found
@@ -97,7 +98,7 @@ def idempotency_keys_start_once(seen: Seen) -> list[str]:
     return [
         f"key {key} started twice within {last - first} ms"
         for key, at in times.items()
-        for first, last in zip(sorted(at), sorted(at)[1:], strict=False)
+        for first, last in itertools.pairwise(sorted(at))
         if last - first < _DAY_MS - _GRANTED_WITHIN_MS
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -20,7 +21,7 @@ from tests.faults.injector import READS, Answer, Call, Refusal
 from tests.faults.rules import conflicts, small_pages
 from tests.faults.storms.history import History, described, said
 from tests.faults.storms.monitor import Monitor, StormWatch
-from tests.faults.storms.weather import CALM, DISRUPTIVE, Fault, Weather
+from tests.faults.storms.weather import CALM, DISRUPTIVE, MOST, Fault, Weather
 from tests.faults.world import NotAtRest, World
 
 _MOST_ROUNDS = 3_000
@@ -107,7 +108,7 @@ class StormWorld(World):
     # What happens, and whether it does.
     def _hits(self, fault: Fault, where: str = "") -> bool:
         rate = self.weather.rates.get(fault, 0.0)
-        if not rate or self._rng.random() >= rate:
+        if not rate or self._rng.random() >= rate or self.history.faults[fault] >= MOST.get(fault, sys.maxsize):
             return False
         if fault in DISRUPTIVE:
             if self.disruptions >= self.weather.most_disruptions:

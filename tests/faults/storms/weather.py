@@ -66,10 +66,12 @@ _RATES: Mapping[Fault, tuple[float, float]] = {
     Fault.COLLECT_DOUBLED: (0.1, 0.5),
     Fault.IMPATIENT: (0.2, 0.8),
 }
-# After which a message comes again though nothing is wrong with what it asks for: so many in a row are a reason to stop.
+# After which a message comes again though nothing is wrong with what it asks for.
 DISRUPTIVE = frozenset(
     {Fault.EXPIRED, Fault.REFUSED, Fault.DIED_BEFORE, Fault.DIED_AFTER, Fault.DIED_IN_STEP},
 )
+# What puts more messages into the queues than it takes out happens so often at most, or there would never be rest.
+MOST = {Fault.WINDOW: 2, Fault.COPIED: 15}
 _GENTLE = 2
 _ROUGH = 12
 _CHANCE = 0.4
