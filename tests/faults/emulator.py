@@ -90,6 +90,22 @@ class Emulator:
         """Let the messages of a queue be received in another order."""
         self._queues[name]._messages.sort(key=place_of)
 
+    def visible(self, *names: str) -> list[Any]:
+        """The messages of these queues, or of the two that live, that a receive would find."""
+        return [message for message in self.messages(*names) if message.visible and not message.delayed]
+
+    def hold_back(self, message: Any, until_ms: int) -> None:
+        """Let it come no sooner."""
+        message.delayed_until = float(until_ms)
+
+    def show(self, message: Any) -> None:
+        """Let one that is in flight come back now."""
+        message.visible_at = 0.0
+
+    def comes_at_ms(self, message: Any) -> int:
+        """When a receive finds it."""
+        return int(max(message.visible_at + 1, message.delayed_until))
+
     def take_event(self) -> str:
         """The newest message of the events queue, received and deleted."""
         body: str = self._queues[LIVE[0]]._messages.pop().body

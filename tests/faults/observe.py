@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, str):
-        return _ID.sub("<id>", value)[:200]
+        return _TIME.sub("<time>", _ID.sub("<id>", value))[:200]
     return value
 
 
@@ -105,7 +105,7 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
                 start.fn_id,
                 start.duplicate_of is not None,
                 start.problem,
-                _TIME.sub("<time>", _plain(start.skipped or "")),
+                _plain(start.skipped or ""),
                 start.notes,
             )
             for start in record.starts

@@ -70,7 +70,7 @@ class _Clockwork:
 
     no_tick_before_ms: int = 0
     collected_at_ms: int = 0
-    held_until: dict[str, float] = field(default_factory=dict)
+    held_back: set[str] = field(default_factory=set)
 
 
 class StormWorld(World):
@@ -230,14 +230,14 @@ class StormWorld(World):
         """Until its visibility has run out, and with it the invocation's time and its lease."""
         self.watch.crashed(self.last_step, self.executions)
         self.monitor.expired()
-        until = [message.visible_at for message in self._messages_of(record)]
-        self._pass_ms(max(0, int(max(until, default=0.0)) - self.now_ms) + 1_000)
+        until = [self.emulator.comes_at_ms(message) for message in self._messages_of(record)]
+        self._pass_ms(max(0, max(until, default=0) - self.now_ms) + 1_000)
 
     def _deliver_again(self, kind: str, record: dict[str, Any]) -> None:
         found = self._messages_of(record)
         if not found:
             return
-        found[0].visible_at = 0.0
+        self.emulator.show(found[0])
         self.emulator.reorder(_KIND_OF_QUEUE[kind], lambda message: float(message is not found[0]))
         records = self.receive(kind, 1)
         if records:
@@ -317,16 +317,14 @@ class StormWorld(World):
 
     def _meddle(self) -> None:
         """With what lies in the queues."""
-        now = self.now_ms
-        there = [m for m in self.emulator.messages() if m.visible and not m.delayed]
         if self._hits(Fault.HELD_BACK):
-            message = self._rng.choice(there)
-            message.delayed_until = now + self._rng.randint(1_000, 90_000)
-            self._clockwork.held_until[message.id] = message.delayed_until
+            message = self._rng.choice(self.emulator.visible())
+            self.emulator.hold_back(message, self.now_ms + self._rng.randint(1_000, 90_000))
+            self._clockwork.held_back.add(message.id)
             self.tell(said(message.body))
         if self._hits(Fault.COPIED):
             kind = self._rng.choice(self._visible() or ["work"])
-            bodies = [m.body for m in self.emulator.messages(_KIND_OF_QUEUE[kind]) if m.visible and not m.delayed]
+            bodies = [message.body for message in self.emulator.visible(_KIND_OF_QUEUE[kind])]
             if bodies:
                 body = self._rng.choice(bodies)
                 self.tell(said(body))
@@ -353,9 +351,9 @@ class StormWorld(World):
             self.drain()
         raise NotAtRest("messages stay in flight")
 
-    def _held_back(self) -> list[float]:
-        now, held = self.now_ms, self._clockwork.held_until
-        return [m.delayed_until for m in self.emulator.messages() if m.id in held and m.delayed_until > now]
+    def _held_back(self) -> list[int]:
+        held = [message for message in self.emulator.messages() if message.id in self._clockwork.held_back]
+        return [at for at in map(self.emulator.comes_at_ms, held) if at > self.now_ms]
 
     # Senders.
     def accept(self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, **fields: Any) -> None:
@@ -408,8 +406,8 @@ class StormWorld(World):
         now, until = self.now_ms, self._clockwork.no_tick_before_ms
         if now >= until:
             return super()._next_ms()
-        moments = [at for m in self.emulator.messages() for at in (m.visible_at + 1, m.delayed_until) if at > now]
-        return int(min([*moments, until]))
+        moments = map(self.emulator.comes_at_ms, self.emulator.messages())
+        return min([*(at for at in moments if at > now), until])
 
     def come_to_rest(self) -> None:
         """Nothing goes wrong any more, what is still to come comes, and an operator redrives the dead letters."""
