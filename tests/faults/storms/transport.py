@@ -32,6 +32,7 @@ _MOST_SKEW_MS = 4_000
 # Senders of one after the other wait for longer than clocks differ: which came first is then no question.
 _BETWEEN_SENDERS_MS = 12_000
 _COLLECT_EVERY_MS = 5 * limits.MINUTE_MS
+_LEFT_LYING_MS = 3 * limits.MINUTE_MS
 # Botocore tries a call so often.
 _TRIES = 4
 _REFUSALS = (
@@ -380,6 +381,14 @@ class StormWorld(World):
             self._scheduled("collect", lambda p: collect.collect(p.services, self._deadline_ms()))
             if self._hits(Fault.COLLECT_DOUBLED):
                 self._scheduled("collect", lambda p: collect.collect(p.services, self._deadline_ms()))
+
+    def _advance_ms(self, by_ms: int) -> None:
+        target = self.now_ms + by_ms
+        while self.now_ms < target:
+            # What an impatient sender left behind does not lie in the queue for hours.
+            most = _LEFT_LYING_MS if self._visible() else by_ms
+            self._move_to(min(self._next_ms(), target, self.now_ms + most))
+            self.settle()
 
     def tick(self) -> None:
         if self._hits(Fault.TICK_MISSED):
