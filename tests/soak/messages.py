@@ -15,6 +15,7 @@ from tests.faults.storms.seeds import Baselines, Found, Seed, drawn, try_seed
 from tests.faults.storms.weather import Fault
 
 _CHUNK = 10
+_TELL_EVERY_S = 10
 _held = ExitStack()
 _process: list[Any] = []
 
@@ -27,22 +28,23 @@ def say(text: str) -> None:
 
 def soak(first: int, count: int, workers: int) -> int:
     """Try so many seeds from this one on; the exit code."""
-    began = time.monotonic()
+    began = said_at = time.monotonic()
     faults: Counter[Fault] = Counter()
     failed: list[Found] = []
     tried = 0
     say(f"{count:,} seeds from {first}, in {workers} processes")
     with ProcessPoolExecutor(workers, initializer=_open) as pool:
         futures = [pool.submit(_try_some, chunk) for chunk in _chunks(first, count)]
-        for done, future in enumerate(as_completed(futures), start=1):
+        for future in as_completed(futures):
             for found in future.result():
                 tried += 1
                 faults.update(found.faults)
                 if found.problems:
                     failed.append(found)
                     say(_told(found))
-            if done % 10 == 0 or done == len(futures):
-                say(f"{tried:>7,} seeds, {len(failed)} failed, {time.monotonic() - began:.0f} s")
+            if time.monotonic() - said_at >= _TELL_EVERY_S:
+                said_at = time.monotonic()
+                say(f"{tried:>7,} seeds, {len(failed)} failed, {said_at - began:.0f} s")
     missing = [fault for fault in Fault if not faults[fault]]
     _table(faults)
     say(f"\n{tried:,} seeds in {time.monotonic() - began:.0f} s, {faults.total():,} faults, {len(failed)} seeds failed")

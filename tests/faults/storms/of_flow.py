@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.runs import Run
 from tests.faults.storms.monitor import Lived
 from tests.faults.storms.seen import SKEW_MS, Seen
 
-# A start's time in its record is from before it was granted.
-_GRANTED_WITHIN_MS = 60_000
 _DAY_MS = 86_400_000
 
 
@@ -29,20 +28,39 @@ def rates_hold(seen: Seen) -> list[str]:
         rate = None if config.flow is None else config.flow.rate_limit
         if rate is None or rate.key is not None:
             continue
-        times = _started(seen, fn_id)
-        for first, last in zip(times, times[rate.limit :], strict=False):
-            if last - first < parse_duration(rate.period) - _GRANTED_WITHIN_MS:
-                found.append(f"{fn_id} started {rate.limit + 1} times within {last - first} ms")
+        granted = _granted(seen, fn_id)
+        for first, last in zip(granted, granted[rate.limit :], strict=False):
+            if _too_close(first, last, parse_duration(rate.period)):
+                found.append(f"{fn_id} started {rate.limit + 1} times within {last.until_ms - first.from_ms} ms")
     return found
 
 
-def _started(seen: Seen, fn_id: str) -> list[int]:
-    return sorted(
-        record.processed_at_ms
-        for record in seen.records.values()
-        for start in record.starts
-        if start.fn_id == fn_id and start.is_live
-    )
+@dataclass(frozen=True, order=True)
+class _Grant:
+    """When a start was granted: a delivery that died may have been granted it that another one recorded."""
+
+    from_ms: int
+    until_ms: int
+    run_id: str
+
+
+def _granted(seen: Seen, fn_id: str) -> list[_Grant]:
+    """All starts of a function; one that a throttle put off was granted the time at which it may begin."""
+    found = []
+    for record in seen.records.values():
+        for start in record.starts:
+            if start.fn_id == fn_id and start.is_live:
+                run = seen.runs.get(start.run_id)
+                created_ms = record.processed_at_ms if run is None else run.head.seed.created_at_ms
+                times = (record.event.received_at_ms, created_ms)
+                if start.not_before_ms is not None:
+                    times = (start.not_before_ms, start.not_before_ms)
+                found.append(_Grant(*times, start.run_id))
+    return sorted(found)
+
+
+def _too_close(first: _Grant, last: _Grant, period_ms: int) -> bool:
+    return last.until_ms - first.from_ms < period_ms - SKEW_MS
 
 
 def throttles_hold(seen: Seen) -> list[str]:
@@ -52,18 +70,15 @@ def throttles_hold(seen: Seen) -> list[str]:
         throttle = None if config.flow is None else config.flow.throttle
         if throttle is None or throttle.key is not None or throttle.burst > 1:
             continue
-        slots = []
-        for record in seen.records.values():
-            for start in record.starts:
-                if start.fn_id == fn_id and start.is_live:
-                    slots.append(start.not_before_ms or record.processed_at_ms)
-                    life = seen.world.storm_watch.lives.get(start.run_id)
-                    if life is not None and life.begun is not None and life.begun[1] + SKEW_MS < slots[-1]:
-                        found.append(f"{fn_id} began {slots[-1] - life.begun[1]} ms before its time")
-        interval = parse_duration(throttle.period) // throttle.limit
-        for first, last in itertools.pairwise(sorted(slots)):
-            if last - first < interval - _GRANTED_WITHIN_MS:
-                found.append(f"{fn_id} has starts {last - first} ms apart, not {interval}")
+        granted = _granted(seen, fn_id)
+        for first, last in itertools.pairwise(granted):
+            if _too_close(first, last, parse_duration(throttle.period) // throttle.limit):
+                found.append(f"{fn_id} may begin twice within {last.until_ms - first.from_ms} ms")
+        for grant in granted:
+            run, life = seen.runs.get(grant.run_id), seen.world.storm_watch.lives.get(grant.run_id)
+            not_before = None if run is None else run.head.seed.not_before_ms
+            if not_before is not None and life and life.begun and life.begun[1] + SKEW_MS < not_before:
+                found.append(f"{fn_id} began {not_before - life.begun[1]} ms before its time")
     return found
 
 
@@ -90,16 +105,15 @@ def _span(life: Lived, mode: str) -> tuple[int, int] | None:
 
 def idempotency_keys_start_once(seen: Seen) -> list[str]:
     """Of the events of one idempotency key, one starts the function within a day."""
-    times: dict[str, list[int]] = defaultdict(list)
-    for record in seen.records.values():
-        for start in record.starts:
-            if start.fn_id == "keyed" and start.is_live:
-                times[str(record.event.data.get("key"))].append(record.processed_at_ms)
+    grants: dict[str, list[_Grant]] = defaultdict(list)
+    for grant in _granted(seen, "keyed"):
+        event = seen.runs[grant.run_id].event if grant.run_id in seen.runs else None
+        grants[str(event and event.data.get("key"))].append(grant)
     return [
-        f"key {key} started twice within {last - first} ms"
-        for key, at in times.items()
-        for first, last in itertools.pairwise(sorted(at))
-        if last - first < _DAY_MS - _GRANTED_WITHIN_MS
+        f"key {key} started twice within {last.until_ms - first.from_ms} ms"
+        for key, of_key in grants.items()
+        for first, last in itertools.pairwise(of_key)
+        if _too_close(first, last, _DAY_MS)
     ]
 
 
