@@ -67,11 +67,12 @@ def _name(run: Run) -> str:
 
 
 def as_in_calm_weather(seen: Seen) -> list[str]:
-    """What was disturbed gently ends as if nothing had happened: runs, steps, events and what they caused."""
+    """What was disturbed gently ends as if nothing had happened: runs, steps, events and what they caused. So it stands
+    as soon as all messages have been handled, before anybody looks for what was forgotten."""
     if seen.wanted is None:
         return []
-    (scenario,) = seen.scenarios
-    return differences(observe.picture(seen.world, scenario.inert), seen.wanted)
+    after_script, at_end = (differences(*both) for both in zip(seen.world.pictures, seen.wanted, strict=True))
+    return at_end or [f"when the script was over: {text}" for text in after_script]
 
 
 def nothing_is_left(seen: Seen) -> list[str]:

@@ -15,7 +15,7 @@ from tests.faults.emulator import Emulator
 from tests.faults.scenarios import SCENARIOS, SETTINGS, Scenario, enter
 from tests.faults.storms import invariants
 from tests.faults.storms.monitor import Errors
-from tests.faults.storms.seen import Seen
+from tests.faults.storms.seen import Pictures, Seen
 from tests.faults.storms.transport import StormWorld
 from tests.faults.storms.weather import CALM, Fault, Weather, gentle, rough
 
@@ -55,6 +55,10 @@ class Seed:
         names = " ".join(f"--scenario '{name}'" for name in self.scenarios)
         return f'make soak ARGS="--seed {self.number} {names}{" --rough" if self.is_rough else ""}"'
 
+    def weather(self) -> Weather:
+        """What goes wrong."""
+        return (rough if self.is_rough else gentle)(self.random("weather"))
+
     def random(self, purpose: str) -> Random:
         """Chance of its own for each purpose, the same each time."""
         return Random(f"{self.number} {purpose}")
@@ -85,18 +89,17 @@ class Baselines:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._known: dict[str, observe.Picture] = {}
+        self._known: dict[str, Pictures] = {}
 
-    def of(self, name: str) -> observe.Picture:
+    def of(self, name: str) -> Pictures:
         if name not in self._known:
             world = _play(self._emulator, Seed(0, (name,), is_rough=False), CALM)
-            self._known[name] = observe.picture(world, SCENARIOS[name].inert)
+            self._known[name] = world.pictures
         return self._known[name]
 
 
 def try_seed(emulator: Emulator, baselines: Baselines, seed: Seed) -> Found:
     """Play it, and look whether everything is as it must be."""
-    weather = (rough if seed.is_rough else gentle)(seed.random("weather"))
     is_compared = not seed.is_rough and len(seed.scenarios) == 1 and seed.scenarios[0] not in _RACES
     wanted = baselines.of(seed.scenarios[0]) if is_compared else None
     found = Found(seed)
@@ -107,7 +110,7 @@ def try_seed(emulator: Emulator, baselines: Baselines, seed: Seed) -> Found:
             found.faults, found.history = world.history.faults, world.history.lines
 
         try:
-            world = _play(emulator, seed, weather, made)
+            world = _play(emulator, seed, seed.weather(), made)
             seen = Seen.of(world, [SCENARIOS[name] for name in seed.scenarios], errors, wanted)
             found.problems = invariants.broken(seen)
         except Exception:
@@ -146,7 +149,13 @@ def _play(
     scenarios[0].script(world)
     while waiting:
         play_next(world)
+    is_alone = len(scenarios) == 1
+    if is_alone:
+        world.settle()
+        world.pictures.append(observe.picture(world, scenarios[0].inert))
     world.come_to_rest()
+    if is_alone:
+        world.pictures.append(observe.picture(world, scenarios[0].inert))
     return world
 
 

@@ -15,6 +15,9 @@ from tests.faults.scenarios import Scenario
 from tests.faults.storms.monitor import Errors
 from tests.faults.storms.transport import StormWorld
 
+Pictures = list[observe.Picture]
+"""Of a scenario that is played by itself: when its script was over, and at the very end."""
+
 # By so much times differ that two processes told: each clock by up to 4 s, and what they took in between.
 SKEW_MS = 10_000
 # After this long, what had been on its way has come, whatever was done to it.
@@ -41,7 +44,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Seen:
-    """A world at rest. `wanted`: the picture of calm weather, where it must be the same."""
+    """A world at rest. `wanted`: the pictures of calm weather, where they must be the same."""
 
     world: StormWorld
     scenarios: Sequence[Scenario]
@@ -51,12 +54,10 @@ class Seen:
     joins: Sequence[Join]
     configs: dict[str, FunctionConfig]
     errors: Errors
-    wanted: observe.Picture | None
+    wanted: Pictures | None
 
     @classmethod
-    def of(
-        cls, world: StormWorld, scenarios: Sequence[Scenario], errors: Errors, wanted: observe.Picture | None
-    ) -> Seen:
+    def of(cls, world: StormWorld, scenarios: Sequence[Scenario], errors: Errors, wanted: Pictures | None) -> Seen:
         records, effects, joins = {}, [], []
         for row in world.emulator.rows("events"):
             event_id, *rest = row["sk"].split("#")

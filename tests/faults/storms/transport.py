@@ -94,6 +94,7 @@ class StormWorld(World):
         self.disruptions = 0
         # Messages that were among the dead letters.
         self.buried: list[str] = []
+        self.pictures: list[dict[str, list[str]]] = []
         self._rng = rng
         self._begin_next = begin_next
         self._next_frame: Frame | None = None
