@@ -100,6 +100,7 @@ class StormWorld(World):
         self._next_frame: Frame | None = None
         self._others: dict[int, Platform] = {}
         self._names: dict[str, str] = {}
+        self._told = 0
         self._refusing: _Refusing | None = None
         self._clockwork = _Clockwork()
         self.storm_watch = StormWatch(emulator)
@@ -285,9 +286,10 @@ class StormWorld(World):
         self.tell(f"{kind}: {', '.join(map(described, records))}")
         self.monitor.delivered(records)
         self._next_frame = Frame(kind, records)
-        before = len(self.results)
         super().hand(kind, records)
-        for result in self.results[before:]:
+        # Those of handlers in mid-work have been told by then.
+        told, self._told = self._told, len(self.results)
+        for result in self.results[told:]:
             if "error" in result or result["batchItemFailures"]:
                 self.tell(f"not acknowledged: {result.get('error') or result['batchItemFailures']}")
 
