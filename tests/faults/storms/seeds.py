@@ -31,6 +31,7 @@ _ALONE = frozenset(
         "collected",
         "cancelled in bulk",
         "cancel between steps",
+        "cancel overtakes",
         "concurrency",
         "concurrency of steps side by side",
         "two limits",
