@@ -53,11 +53,11 @@ template: $(READY) ## The CloudFormation templates (cfn-lint)
 e2e: $(READY) ## Deploy into an emulated AWS, and see what must be true of it (ARGS="--only killed")
 	@sh tests/e2e/run.sh $(PY) $(E2E_VENV) tests.e2e $(ARGS)
 
-crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS="--scenario steps" for one)
+crash: $(READY) ## Crash every scenario before and after each call to AWS, and in pairs (ARGS="--scenario steps", "--pairs 300 --seed 7")
 	@$(PY) -m tests.faults.crash $(ARGS)
 	@test -n "$(ARGS)" || $(PY) -m pytest -q -n auto -m whole tests/faults
 
-soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
+soak: $(READY) ## Try thousands of seeds of message faults, and random expressions and events (ARGS="--help")
 	@$(PY) -m tests.soak $(ARGS)
 
 drill: $(READY) ## The incident: thousands of runs, 250,000 waits, every message twice (a quarter of an hour; ARGS="--help")
