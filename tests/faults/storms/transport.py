@@ -136,11 +136,7 @@ class StormWorld(World):
         self.frames.append(frame)
         self._set_clock()
         try:
-            survived = super().invoke(work)
-            if survived and frame.disturbed:
-                # It may have given up; what ran and was not recorded runs again.
-                self.watch.crashed(self.last_step, self.executions)
-            return survived
+            return super().invoke(work)
         except InfrastructureError as error:
             if frame.is_of_queue or not frame.disturbed:
                 raise
@@ -196,6 +192,9 @@ class StormWorld(World):
         for fault, most in ((Fault.THROTTLED, _TRIES - 2), (Fault.REFUSED, _TRIES - 1)):
             hits = self._hits if fault is Fault.THROTTLED else self._hits_in_queue
             if hits(fault, where):
+                if fault is Fault.REFUSED:
+                    # As if it died: what ran and is not recorded by now runs again.
+                    self.watch.crashed(self.last_step, self.executions)
                 refusal = self._rng.choice(_REFUSALS)
                 # With this one, as many as botocore bears, or all that it tries.
                 self._refusing = _Refusing(call.name, refusal, most)
