@@ -70,8 +70,9 @@ _RATES: Mapping[Fault, tuple[float, float]] = {
 DISRUPTIVE = frozenset(
     {Fault.EXPIRED, Fault.REFUSED, Fault.DIED_BEFORE, Fault.DIED_AFTER, Fault.DIED_IN_STEP},
 )
-# What puts more messages into the queues than it takes out happens so often at most, or there would never be rest.
-MOST = {Fault.WINDOW: 2, Fault.COPIED: 15}
+# What puts more messages into the queues than it takes out happens so often at most, or there would never be rest; and
+# so much time does not pass that a lease runs out by it.
+MOST = {Fault.WINDOW: 2, Fault.COPIED: 15, Fault.SLOW: 12}
 _GENTLE = 2
 _ROUGH = 12
 _CHANCE = 0.4
