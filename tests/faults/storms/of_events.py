@@ -87,8 +87,9 @@ def ids_start_once(seen: Seen) -> list[str]:
 
 def markers_agree_with_runs(seen: Seen) -> list[str]:
     """What an event's audit says it resumed and cancelled is what runs say ended them and their waits, both ways."""
-    audit = {(e.event_id, e.run_id, e.step_id) for e in seen.effects}
-    told, overtaken = set(), set()
+    audit: set[tuple[str | None, str, str | None]] = {(e.event_id, e.run_id, e.step_id) for e in seen.effects}
+    told: set[tuple[str | None, str, str | None]] = set()
+    overtaken: set[tuple[str | None, str, str | None]] = set()
     for run_id, run in seen.runs.items():
         ending = run.head.ending
         if ending is not None and ending.cause is not None and ending.cause.kind is CauseKind.EVENT:
@@ -166,13 +167,16 @@ def no_cancellation_is_lost(seen: Seen) -> list[str]:
     found = []
     for run in seen.runs.values():
         config, ending = seen.configs.get(run.head.seed.fn_id), run.head.ending
-        for cancel in () if config is None or ending is None else config.cancel:
-            for record in seen.records.values():
-                at_ms = record.event.received_at_ms
-                if run.head.seed.from_us // 1000 + SKEW_MS < at_ms < ending.ended_at_ms - LATE_MS and _meets(
-                    cancel.event, cancel.if_exp, run, record
-                ):
-                    found.append(f"{run.head.seed.fn_id} {run.head.run_id} was not cancelled by {record.event.name}")
+        if config is None or ending is None:
+            continue
+        from_ms, until_ms = run.head.seed.from_us // 1000 + SKEW_MS, ending.ended_at_ms - LATE_MS
+        in_time = [r for r in seen.records.values() if from_ms < r.event.received_at_ms < until_ms]
+        found += [
+            f"{run.head.seed.fn_id} {run.head.run_id} was not cancelled by {record.event.name}"
+            for cancel in config.cancel
+            for record in in_time
+            if _meets(cancel.event, cancel.if_exp, run, record)
+        ]
     return found
 
 
