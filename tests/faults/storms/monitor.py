@@ -28,10 +28,12 @@ class Lived:
 
 
 class StormWatch(Watch):
-    """Also in which order runs begin and end, whatever their clocks say."""
+    """Also in which order runs begin and end, whatever their clocks say. `reports_several`: an app holds the results of
+    several steps until it reports them."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, *, reports_several: bool) -> None:
         super().__init__(emulator)
+        self._reports_several = reports_several
         self.lives: dict[str, Lived] = {}
         self._looks = itertools.count()
 
@@ -44,6 +46,11 @@ class StormWatch(Watch):
             life.begun = moment
         if life.ended is None and "st" in row:
             life.ended = moment
+
+    def crashed(self, last_step: tuple[str, str] | None, executions: Counter[tuple[str, str]]) -> None:
+        lost = [step for step in executions if last_step is not None and step[0] == last_step[0]]
+        for step in lost if self._reports_several else [last_step]:
+            super().crashed(step, executions)
 
 
 @dataclass

@@ -79,7 +79,8 @@ class StormyProcesses(World):
         # Of messages, the same each time a seed is played.
         self._names: dict[str, str] = {}
         self._refusing: _Refusing | None = None
-        self.storm_watch = StormWatch(emulator)
+        several = any(function.checkpoints > 1 for function in options.get("app", ()))
+        self.storm_watch = StormWatch(emulator, reports_several=several)
         self.monitor = Monitor(emulator, [function.config for function in functions])
         super().__init__(emulator, functions, watch=self.storm_watch, **options)
         self.injector.rules.append(self._at_call)
