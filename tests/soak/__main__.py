@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import time
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> int:
     of_messages.add_argument("--seeds", type=int, default=_SEEDS, help=f"how many ({_SEEDS})")
     of_messages.add_argument("--first", type=int, help="the first seed (by the clock: new ones each time)")
     of_messages.add_argument("--seed", type=int, help="play this one alone, and show what was done")
-    of_messages.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="with --seed: play this")
+    named: Any = {"action": "append", "choices": list(SCENARIOS), "metavar": "NAME"}
+    of_messages.add_argument("--scenario", help="with --seed: play this, as a failure says", **named)
     of_messages.add_argument("--rough", action="store_true", help="with --scenario: disturb it roughly")
     given = parser.parse_args(arguments)
     if given.rounds < 1 or given.seeds < 1:
