@@ -11,8 +11,8 @@ from tests.faults.storms.invariants import INVARIANTS
 from tests.faults.storms.seeds import Baselines, Seed, drawn, try_seed
 from tests.faults.storms.weather import Fault
 
-_SEEDS = 120
-_TESTS = 8
+_SEEDS = 60
+_TESTS = 6
 
 
 @pytest.fixture(scope="module")
