@@ -147,6 +147,19 @@ class DynamoEvents:
             return str(lost.item["run"]) if lost.item is not None else run_id
         return run_id
 
+    def release_id(self, fn_id: str, user_id: str, run_id: str) -> None:
+        write = Write(
+            self._table,
+            (keys.claim(fn_id, user_id), keys.CLAIM_ROW),
+            condition="#run = :run",
+            values={"run": run_id},
+            names={"#run": "run"},
+        )
+        try:
+            self._dynamo.delete(write)
+        except ConditionFailed:
+            pass  # It is gone, or another's.
+
     def note_name(self, name: str, now_ms: int) -> None:
         today = (name, now_ms // limits.DAY_MS)
         if today in self._noted:

@@ -114,18 +114,19 @@ class DynamoLines:
         )
         self._quietly(write)
 
-    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> None:
+    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> bool:
         write = Write(
             self._table,
             (keys.places(key), keys.waiter(waiter.place_in_line)),
             update="SET woken = :now",
-            condition="gen = :gen",
-            values={"now": now_ms, "gen": waiter.generation},
+            condition="gen = :gen AND (attribute_not_exists(woken) OR woken = :was)",
+            values={"now": now_ms, "gen": waiter.generation, "was": waiter.woken_at_ms},
         )
         try:
             self._dynamo.update(write)
         except ConditionFailed:
-            pass  # It is gone, or stands there anew.
+            return False
+        return True
 
     def lines(self, shard: int, *, after: LimitKey | None, limit: int) -> list[Line]:
         values: Item = {"pk": keys.lines(shard), "after": "" if after is None else keys.line(after)}

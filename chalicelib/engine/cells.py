@@ -43,5 +43,13 @@ def decide(s: Services, key: CellKey, rule: Callable[[str | None], Change[T]], *
     raise TransactionConflict(f"too many starts of {key.fn_id} decide on {key.mechanism} at once")
 
 
+def remove_if(s: Services, key: CellKey, is_it: Callable[[str], object]) -> None:
+    """Remove the cell as long as its text is what is meant."""
+    while True:
+        cell = s.cells.get(key)
+        if cell is None or not is_it(cell.text) or s.cells.remove(key, cell):
+            return
+
+
 def _next(seen: Cell | None) -> int:
     return 1 if seen is None else seen.version + 1

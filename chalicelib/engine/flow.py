@@ -20,7 +20,7 @@ from chalicelib.core.runs import Hold, Invoker
 from chalicelib.core.singletons import Holder
 from chalicelib.core.steps import Cause, CauseKind, StepKind, StepOutcome, StepPlan, StepStatus
 from chalicelib.core.throttling import Pace, Schedule
-from chalicelib.engine import cells, cleanup, holders, metrics
+from chalicelib.engine import cells, cleanup, concurrency, holders, metrics
 from chalicelib.engine.cells import Change
 from chalicelib.engine.flow_ports import CellKey, Mechanism
 from chalicelib.engine.services import Services
@@ -32,7 +32,7 @@ def admit(s: Services, config: FunctionConfig | None, event: Event, planned: Sta
     """The start as flow control leaves it: as it is, or skipped with the reason."""
     if config is None or config.flow is None or not planned.is_live:
         return planned
-    return _Admission(s, config.flow, event).decide(planned)
+    return _Admission(s, config, config.flow, event).decide(planned)
 
 
 def pace(s: Services, event: Event, planned: Start) -> Start:
@@ -40,16 +40,30 @@ def pace(s: Services, event: Event, planned: Start) -> Start:
     config = s.catalog.get(planned.fn_id)
     if config is None or config.flow is None:
         return planned
-    return _Admission(s, config.flow, event).begin(planned)
+    return _Admission(s, config, config.flow, event).begin(planned)
+
+
+def give_back_key(s: Services, config: FunctionConfig | None, event: Event, run_id: str) -> None:
+    """Free the idempotency key of an event if this run, which is not to be, claimed it."""
+    expression = None if config is None or config.flow is None else config.flow.idempotency
+    if config is None or expression is None:
+        return
+    key = key_of(expression, event.payload(), "idempotency")
+    cells.remove_if(
+        s,
+        CellKey(Mechanism.IDEMPOTENCY, config.id, key.digest),
+        lambda text: idempotency.Claim.model_validate_json(text).run_id == run_id,
+    )
 
 
 class _Admission:
     """One start. What is decided first is kept, though what comes later may be against it."""
 
-    def __init__(self, s: Services, flow: Flow, event: Event) -> None:
+    def __init__(self, s: Services, config: FunctionConfig, flow: Flow, event: Event) -> None:
         self._s = s
+        self._config = config
         self._flow = flow
-        self._event_id = event.internal_id
+        self._event = event
         self._payload = event.payload()
         self._notes: list[str] = []
 
@@ -69,7 +83,10 @@ class _Admission:
             # Else the newest of many events would be lost to whichever run is there when they fall due.
             hold, skipped = self._singleton(planned)
         # Last: a start that is skipped takes no time from the others.
-        not_before_ms = None if skipped is not None else self._throttle(planned)
+        not_before_ms = None
+        if skipped is None:
+            not_before_ms = self._throttle(planned)
+            self._notes += concurrency.problems(self._config, self._event)
         changes = {"skipped": skipped, "not_before_ms": not_before_ms, "hold": hold, "notes": tuple(self._notes)}
         return planned.model_copy(update=changes)
 
@@ -137,7 +154,7 @@ class _Admission:
         hold = Hold(mode=singleton.mode, digest=key.digest)
         if hold.mode == "cancel":
             return hold, None
-        me = Holder(run_id=planned.run_id, event_id=self._event_id, since_ms=self._s.clock.now_ms())
+        me = Holder(run_id=planned.run_id, event_id=self._event.internal_id, since_ms=self._s.clock.now_ms())
         holder = holders.claim(self._s, planned.fn_id, hold, me)
         if holder is None:
             return hold, None

@@ -61,10 +61,7 @@ def give_back(s: Services, key: CellKey, run_id: str) -> None:
 
 
 def _free(s: Services, key: CellKey, is_it: Callable[[Holder], object]) -> None:
-    while True:
-        cell = s.cells.get(key)
-        if cell is None or not is_it(Holder.model_validate_json(cell.text)) or s.cells.remove(key, cell):
-            return
+    cells.remove_if(s, key, lambda text: is_it(Holder.model_validate_json(text)))
 
 
 def let_go(s: Services, seed: RunSeed) -> None:

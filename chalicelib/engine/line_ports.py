@@ -55,8 +55,8 @@ class Lines(Protocol):
         """Stand in line no more. With `attempt`, not if a later one stands there."""
         ...
 
-    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> None:
-        """The waiter was sent its message, unless it has taken its stand anew since."""
+    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> bool:
+        """The waiter is sent its message now: False if it was woken, or has taken its stand anew, since it was read."""
         ...
 
     def lines(self, shard: int, *, after: LimitKey | None, limit: int) -> list[Line]:

@@ -25,8 +25,14 @@ def wake_page(s: Services, key: LimitKey, line: list[Waiter]) -> None:
     now = s.clock.now_ms()
     for waiter in line:
         if waiter.woken_at_ms + rule.WAKE_AGAIN_MS <= now:
-            s.queues.send_work(_message(key, waiter))
-            s.lines.mark_woken(key, waiter, now)
+            _wake_one(s, key, waiter, now)
+
+
+def _wake_one(s: Services, key: LimitKey, waiter: Waiter, now_ms: int) -> None:
+    """Noted before it is sent, so that of many who look at once one sends. This promises nothing: the note lapses
+    within a minute, and if its author has died before it sent, the sweep wakes whoever still stands there."""
+    if s.lines.mark_woken(key, waiter, now_ms):
+        s.queues.send_work(_message(key, waiter))
 
 
 def _wake_resumed(s: Services, key: LimitKey) -> bool:
@@ -39,7 +45,7 @@ def _wake_resumed(s: Services, key: LimitKey) -> bool:
 
 def wake(s: Services, key: LimitKey, limit: int | None, *, but: str | None = None) -> bool:
     """Look, and send their messages to those for whom there is a place; whether somebody stands in line, as far as was
-    looked. Sent before it is noted: the note only saves sending twice."""
+    looked."""
     slots = s.lines.slots(key)
     now = s.clock.now_ms()
     free = _A_FEW if limit is None else rule.free_places(slots, limit, now)
@@ -52,8 +58,7 @@ def wake(s: Services, key: LimitKey, limit: int | None, *, but: str | None = Non
             line = s.lines.waiters(key, limit=min(free, rule.MAX_LOOKED_AT))
     for waiter in rule.to_wake(slots, line, lambda waiter: _limit_of(s, waiter), now):
         if waiter.holder != but:
-            s.queues.send_work(_message(key, waiter))
-            s.lines.mark_woken(key, waiter, now)
+            _wake_one(s, key, waiter, now)
     return bool(line)
 
 

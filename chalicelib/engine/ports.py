@@ -63,6 +63,10 @@ class Events(Protocol):
         """Claim the user's event id for a run of this function for 24 hours; the run that holds it."""
         ...
 
+    def release_id(self, fn_id: str, user_id: str, run_id: str) -> None:
+        """Take back such a claim, if this run holds it: it is not to be."""
+        ...
+
     def note_name(self, name: str, now_ms: int) -> None:
         """Remember that events of this name exist (once a day and process)."""
         ...

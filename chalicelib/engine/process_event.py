@@ -45,7 +45,7 @@ def process(s: Services, message: EventMessage | LifecycleMessage) -> None:
             _count(s, record)
         else:
             s.metrics.count(Metric.DUPLICATES_IGNORED)
-            holders.undo(s, record.starts, stored.starts)
+            _undo(s, event, record.starts, stored.starts)
         _carry_out(s, event, stored, is_first=stored is record)
         if stored.from_run is not None:
             s.exit.tell(event)
@@ -146,6 +146,18 @@ def _starts(s: Services, message: EventMessage) -> tuple[Start, ...]:
                 planned = planned.model_copy(update={"duplicate_of": holder})
         found.append(flow.admit(s, config, event, planned))
     return tuple(found)
+
+
+def _undo(s: Services, event: Event, planned: tuple[Start, ...], decided: tuple[Start, ...]) -> None:
+    """Another delivery of the event had decided before, and otherwise, as when a function was paused at the time: give
+    back what was claimed for runs that are not to be."""
+    holders.undo(s, planned, decided)
+    started = {one.run_id for one in decided if one.is_live}
+    for one in planned:
+        if one.is_live and one.run_id not in started:
+            if event.user_id is not None:
+                s.events.release_id(one.fn_id, event.user_id, one.run_id)
+            flow.give_back_key(s, s.catalog.get(one.fn_id), event, one.run_id)
 
 
 def _triggered(config: FunctionConfig, event: Event) -> tuple[bool, str | None]:

@@ -14,7 +14,7 @@ from chalicelib.core.events import Event
 from chalicelib.core.replays import results_before
 from chalicelib.core.runs import RunHead, RunSeed
 from chalicelib.core.steps import StepRecord
-from chalicelib.engine import query, start
+from chalicelib.engine import concurrency, query, start
 from chalicelib.engine.services import Services, logger
 from chalicelib.engine.side_by_side import side_by_side
 
@@ -65,6 +65,7 @@ def begin(
         # By now, and not when the copying began: what comes meanwhile must not cancel it.
         created_at_ms=max(now_ms, s.clock.now_ms()),
         cron=original.cron,
+        warnings=concurrency.problems(s.catalog.get(original.fn_id), events[0]),
         gathered=original.gathered,
         original_run_id=original.run_id,
     )

@@ -45,7 +45,7 @@ def begin(
         created_at_ms=s.clock.now_ms(),
         invoker=invoker,
         cron=cron,
-        warnings=planned.notes if gathered is not None else (),
+        warnings=planned.notes,
         not_before_ms=planned.not_before_ms,
         hold=planned.hold,
         gathered=gathered,
@@ -58,15 +58,16 @@ def create(s: Services, seed: RunSeed, event: Event, times: EventTimes | None, r
     head. `rest`: the other events of a batch."""
     config = s.catalog.get(seed.fn_id)
     cancels, warnings, refused = _cancellations(s, config, event, seed)
-    misread = concurrency.problems(config, event)
     for pause in cancels:
         s.pauses.note_shape(pause.event_name, pause.shape, pause.accept_until_ms)
-    keys, told = tuple(pause.key for pause in cancels), (*warnings, *misread, *seed.warnings)
+    keys, told = tuple(pause.key for pause in cancels), (*warnings, *seed.warnings)
     seed = seed.model_copy(update={"cancels": keys, "warnings": told, **_timeouts(config)})
     head = s.runs.create(seed, event, cancels, times, gated=concurrency.is_limited(config), rest=rest)
     if head.seed is seed:
         s.metrics.count(Metric.RUNS_STARTED)
-        s.metrics.count(Metric.EXPRESSION_ERRORS, len(misread))
+        if seed.gathered is not None or seed.original_run_id is not None:
+            # Those of a run that one event started are counted with that event.
+            s.metrics.count(Metric.EXPRESSION_ERRORS, len(seed.warnings) - len(warnings))
         s.metrics.count(Metric.INVALID_EXPRESSIONS, refused)
     if head.ending is not None:
         settle.settle(s, head.run_id)

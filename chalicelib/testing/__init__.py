@@ -1,4 +1,4 @@
-"""A test kit for functions: the whole platform in one process, on moto, with a clock that you move.
+"""A test kit for functions: the whole platform in one process and in memory, with a clock that you move.
 
 See docs/TESTING.md. Nothing here travels to Lambda's hot path: it is imported by tests alone.
 """

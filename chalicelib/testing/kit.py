@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import time_machine
-from moto import mock_aws
 
 from chalicelib import config as configuration
 from chalicelib import wiring
@@ -20,17 +18,18 @@ from chalicelib.core import ids, limits, timers
 from chalicelib.core.crons import CronSchedule
 from chalicelib.core.durations import parse_duration
 from chalicelib.core.errors import InvalidEvent
+from chalicelib.core.function_pauses import PauseMode
 from chalicelib.core.functions import CronTrigger
 from chalicelib.core.runs import Run, RunStatus
 from chalicelib.core.steps import FUNCTION_ENTRY, StepRecord, in_order
 from chalicelib.core.timeline import timeline
-from chalicelib.engine import collect, ingest, near_misses, query, signals, tick
+from chalicelib.engine import collect, ingest, near_misses, pausing, query, replays, signals, tick
 from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry, discover
-from chalicelib.testing import cloud
+from chalicelib.testing import cloud, memory
 from chalicelib.testing.pump import INVOCATION_MS, Pump
-from chalicelib.testing.session import MotoSession
+from chalicelib.testing.session import kit_session
 from chalicelib.testing.stubs import Stub, StubbingDriver
 from chalicelib.wiring import Platform
 
@@ -124,10 +123,10 @@ class Stepwell:
         traveller: time_machine.Traveller,
         stubs: StubbingDriver,
         remaining_ms: int,
-        due_generations: Callable[[], list[int]],
+        account: memory.Account,
     ) -> None:
         self.platform = platform
-        self._due_generations = due_generations
+        self._account = account
         self.pump = Pump(platform, sqs, remaining_ms)
         self._traveller = traveller
         self._stubs = stubs
@@ -219,7 +218,7 @@ class Stepwell:
     def _next_ms(self, now_ms: int) -> int:
         """When something may happen next: a timer, a schedule, a message that comes back."""
         s = self.platform.services
-        times = [now_ms + limits.DAY_MS * 400, *self._due_generations()]
+        times = [now_ms + limits.DAY_MS * 400, *cloud.due_generations(self._account.dynamodb.tables)]
         for shard in range(collect.OPEN_SHARDS):
             after = None
             while True:
@@ -298,6 +297,23 @@ class Stepwell:
         query.cancel_run(self.platform.services, run_id)
         self.pump.drain()
 
+    def pause(self, fn: Function[Any] | str, mode: PauseMode = "queue") -> None:
+        """What `POST /v1/functions/{id}/pause` does. Raises NotFound, Conflict."""
+        fn_id = fn if isinstance(fn, str) else fn.fn_id
+        pausing.pause(self.platform.services, self.platform.room.apps, fn_id, mode)
+
+    def resume(self, fn: Function[Any] | str) -> None:
+        """What `POST /v1/functions/{id}/resume` does. Raises NotFound."""
+        fn_id = fn if isinstance(fn, str) else fn.fn_id
+        pausing.resume(self.platform.services, self.platform.room.apps, fn_id)
+        self.pump.drain()
+
+    def replay(self, run_id: str, from_step: str | None = None) -> str:
+        """What `POST /v1/runs/{id}/replay` does; the id of the new run. Raises NotFound, Conflict, InvalidReplay."""
+        head = replays.replay(self.platform.services, run_id, from_step)
+        self.pump.drain()
+        return head.run_id
+
     def run(self, run_id: str) -> RunView:
         """A run as it is now."""
         assert ids.is_ulid(run_id), f"{run_id!r} is not a run id"
@@ -314,7 +330,7 @@ def start_stepwell(
     remaining_ms: int = INVOCATION_MS,
     **settings: str,
 ) -> Iterator[Stepwell]:
-    """A platform on moto at a fixed time, with these functions or, by default, those of chalicelib/functions.
+    """A platform in memory at a fixed time, with these functions or, by default, those of chalicelib/functions.
 
     `remaining_ms` is what each invocation has left. `settings` are STEPWELL_… variables without their prefix.
     """
@@ -322,32 +338,22 @@ def start_stepwell(
     environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": cloud.REGION}
     counter = iter(range(1, 1 << 30))
     chance = Chance(entropy=lambda: _entropy(next(counter)), jitter=lambda: 0.0)
-    with _environment(environment), time_machine.travel(at, tick=False) as traveller, mock_aws():
-        session = _session()
-        variables = cloud.create(session) | {f"STEPWELL_{key}": value for key, value in settings.items()}
+    account = cloud.open_account()
+    with _environment(environment), time_machine.travel(at, tick=False) as traveller, memory.serving(account):
+        session = kit_session()
+        cloud.create_bucket(session)
+        variables = cloud.variables() | {f"STEPWELL_{key}": value for key, value in settings.items()}
         platform = wiring.build(configuration.load(variables), registry=registry, session=session, chance=chance)
         stubs = StubbingDriver(platform.services.driver)
         platform = replace(platform, services=replace(platform.services, driver=stubs))
         # A deployment ticks from its first minute on.
         tick.tick(platform.services, platform.clock.now_ms() + INVOCATION_MS)
-        due = functools.partial(
-            cloud.due_generations,
-            session.create_client("dynamodb"),
-            limits_table=platform.config.table_limits,
-            timers_table=platform.config.table_timers,
-        )
-        yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms, due)
+        yield Stepwell(platform, session.create_client("sqs"), traveller, stubs, remaining_ms, account)
 
 
 def _entropy(number: int) -> bytes:
     """The same in every test run, and unlike every other number's in all of its bytes: ids are made of the first."""
     return hashlib.sha256(str(number).encode()).digest()[:10]
-
-
-@functools.cache
-def _session() -> MotoSession:
-    """One for the process: it keeps the descriptions of the services, which take longest to read."""
-    return MotoSession()
 
 
 @contextlib.contextmanager

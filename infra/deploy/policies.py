@@ -130,7 +130,7 @@ def _on_event(w: _Writer) -> list[Statement]:
     return [
         w.allow("Take", (*_TAKE, _LOOK, _SEND), "EventsQueue"),
         w.allow("Send", (_SEND,), "WorkQueue", "EventsDeadQueue"),
-        w.allow("Events", (_GET, _QUERY, _PUT), "EventsTable"),
+        w.allow("Events", (_GET, _QUERY, _PUT, _DELETE_ONE), "EventsTable"),
         w.allow("Runs", (_GET, _GET_MANY, _QUERY, _PUT, _UPDATE), "RunsTable"),
         # Runs that are cancelled in bulk.
         w.indexes("by_function"),

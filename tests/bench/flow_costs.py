@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.engine import ingest, tick
+from chalicelib.engine import ingest, pausing, tick
 from chalicelib.sdk import (
     Batch,
     Concurrency,
@@ -25,6 +25,7 @@ from chalicelib.sdk import (
     TriggerEvent,
     function,
 )
+from chalicelib.wiring import Platform
 from infra.local.cloud import Cloud
 from tests.bench import scenario
 from tests.bench.scenario import EVENT, FN_ID, Bench
@@ -71,6 +72,10 @@ class Story:
         self._during_step: Callable[[], object] | None = None
         self.send(ignored=True)
         self.settle()
+
+    @property
+    def platform(self) -> Platform:
+        return self._bench.platform
 
     def _function(self, flow: dict[str, Any]) -> Any:
         # The condition costs nothing, and lets an event come that starts nothing.
@@ -168,6 +173,7 @@ def stories(aws: Cloud) -> Iterator[tuple[str, Spent]]:
     yield from _debounce(aws)
     yield from _batch(aws)
     yield from _timeouts(aws)
+    yield "pause: a run that waits until it is resumed", _paused(Story(aws, "paused"))
 
 
 def _concurrency(aws: Cloud) -> Iterator[tuple[str, Spent]]:
@@ -188,6 +194,14 @@ def _in_line(story: Story) -> Spent:
     """Of the one that stands in line, and of its being woken by who is before it."""
     alone = story.count_start()
     return story.count(story.two_at_once) - alone
+
+
+def _paused(story: Story) -> Spent:
+    """With the resume, whose page this run has for itself."""
+    services, apps = story.platform.services, story.platform.room.apps
+    pausing.pause(services, apps, FN_ID, "queue")
+    stood = story.count_start()
+    return stood + story.count(lambda: pausing.resume(services, apps, FN_ID)) + story.count(story.settle)
 
 
 def _admission(aws: Cloud) -> Iterator[tuple[str, Spent]]:

@@ -1,4 +1,5 @@
-"""The adapters on both emulators: moto in this process and ministack in its own, made from the same template."""
+"""The adapters on all emulators, made from the same template: the kit's own and moto in this process, ministack in its
+own."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ from moto import mock_aws
 from chalicelib import config, wiring
 from chalicelib.aws.room import Room, furnish
 from chalicelib.core import ids
-from chalicelib.testing import cloud as moto_cloud
+from chalicelib.testing import cloud as kit_cloud
+from chalicelib.testing import memory
 from infra.local import cloud
 from tests.bench.meter import EmulatorSession
+from tests.contract import moto_cloud
 
 NOW_MS = 1_800_000_000_000
 STAMP_S = NOW_MS // 1000 + 90 * 86_400
@@ -77,7 +80,7 @@ def aws() -> Iterator[cloud.Cloud]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["moto", "ministack"])
+@pytest.fixture(scope="module", params=["memory", "moto", "ministack"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The adapters on one emulator. Tests share its tables, and so make ids of their own."""
     if request.param == "ministack":
@@ -85,15 +88,20 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         session: botocore.session.Session = EmulatorSession(running.endpoint)
         yield _world(config.load(running.env), session, "ministack")
         return
-    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": moto_cloud.REGION}
+    variables = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": kit_cloud.REGION}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         assert "AWS_ENDPOINT_URL" not in os.environ
-        with mock_aws():
-            session = botocore.session.get_session()
-            yield _world(config.load(moto_cloud.create(session)), session, "moto")
+        session = botocore.session.get_session()
+        if request.param == "memory":
+            with memory.serving(kit_cloud.open_account()):
+                kit_cloud.create_bucket(session)
+                yield _world(config.load(kit_cloud.variables()), session, "memory")
+        else:
+            with mock_aws():
+                yield _world(config.load(moto_cloud.create(session)), session, "moto")
 
 
 def _world(settings: config.Config, session: botocore.session.Session, emulator: str) -> World:

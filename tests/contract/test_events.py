@@ -226,6 +226,19 @@ def test_claims_are_of_one_function_and_one_id(world: World) -> None:
     assert [world.room.events.claim_id(*name, run_id, NOW_MS) for name, run_id in zip(names, runs, strict=True)] == runs
 
 
+def test_a_claim_is_taken_back_by_the_run_that_holds_it(world: World) -> None:
+    fn_id, holder, other = f"fn-{world.new()}", world.new(), world.new()
+    events = world.room.events
+    events.release_id(fn_id, "x", holder)
+    assert events.claim_id(fn_id, "x", holder, NOW_MS) == holder
+
+    events.release_id(fn_id, "x", other)
+    assert events.claim_id(fn_id, "x", other, NOW_MS) == holder
+    for _ in range(2):
+        events.release_id(fn_id, "x", holder)
+    assert events.claim_id(fn_id, "x", other, NOW_MS) == other
+
+
 # names
 
 

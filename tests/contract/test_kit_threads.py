@@ -1,4 +1,4 @@
-"""The kit's AWS bears the threads that a platform may have: moto itself loses writes of threads, or fails."""
+"""The kit's AWS bears the threads that a platform may have: each call is one whole."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_line_is_in_order_and_can_be_read_up_to_and_from_anybody(world: World)
 def test_who_takes_a_stand_anew_is_not_woken_and_has_waited_since_then(world: World) -> None:
     lines, line = world.room.lines, key()
     lines.stand(line, waiter("run-1"))
-    lines.mark_woken(line, waiter("run-1"), NOW_MS)
+    assert lines.mark_woken(line, waiter("run-1"), NOW_MS)
     assert [row.woken_at_ms for row in lines.waiters(line, limit=1)] == [NOW_MS]
 
     again = waiter("run-1", generation="g2", since_ms=LATER_MS, attempt=1)
@@ -109,12 +109,21 @@ def test_who_takes_a_stand_anew_is_not_woken_and_has_waited_since_then(world: Wo
     assert lines.waiters(line, limit=1) == [replace(again, since_ms=NOW_MS)]
 
 
+def test_of_many_who_wake_a_waiter_one_does(world: World) -> None:
+    lines, line = world.room.lines, key()
+    lines.stand(line, waiter("run-1"))
+    assert [lines.mark_woken(line, waiter("run-1"), NOW_MS + n) for n in range(3)] == [True, False, False]
+
+    woken = waiter("run-1", woken_at_ms=NOW_MS)
+    assert [lines.mark_woken(line, woken, LATER_MS) for _ in range(2)] == [True, False]
+
+
 def test_what_was_read_before_is_not_marked(world: World) -> None:
     lines, line = world.room.lines, key()
     lines.stand(line, waiter("run-1", generation="g2"))
 
-    lines.mark_woken(line, waiter("run-1"), NOW_MS)
-    lines.mark_woken(line, waiter("run-2"), NOW_MS)
+    assert not lines.mark_woken(line, waiter("run-1"), NOW_MS)
+    assert not lines.mark_woken(line, waiter("run-2"), NOW_MS)
     assert [row.woken_at_ms for row in lines.waiters(line, limit=2)] == [0]
 
 

@@ -104,7 +104,7 @@ def test_what_failed_comes_back_alone_and_soon(
     world.deliver("events")
     (left,) = world.emulator.messages("stepwell-test-events")
     assert '"t/caught"' in left.body
-    assert left.visible_at - world.now_ms <= 2_000
+    assert left.hidden_until_ms - world.now_ms <= 2_000
     world.settle()
     seen = observe.picture(world)
     assert compare(Played(world, seen, seen), scenario, baseline) == []

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import botocore.session
-
 from chalicelib import config as configuration
 from chalicelib import deliveries, wiring
 from chalicelib.aws.room import furnish
@@ -50,6 +48,7 @@ from chalicelib.engine.services import Chance
 from chalicelib.sdk.function import Function
 from chalicelib.sdk.registry import Registry
 from chalicelib.testing.pump import INVOCATION_MS, Invocation
+from chalicelib.testing.session import UnsignedSession
 from chalicelib.wiring import Platform
 from tests.apps import App, AppFunction, serve
 from tests.faults.emulator import Emulator
@@ -133,7 +132,7 @@ class World:
         self._invocation = Invocation(remaining_ms)
         self._arm_ticks = arm_ticks
         self._duplicate = duplicate
-        self._session = botocore.session.get_session()
+        self._session = UnsignedSession()
         self._session.register_component("data_loader", emulator.session.get_component("data_loader"))
         self.injector.install(self._session)
         self.platform = self._boot()
@@ -517,7 +516,7 @@ class World:
         now = self.now_ms
         times: list[float] = [now + _HORIZON_MS * 2]
         for message in self.emulator.messages():
-            times += [at for at in (message.visible_at + 1, message.delayed_until) if at > now]
+            times += [at for at in (message.hidden_until_ms + 1, message.delayed_until_ms) if at > now]
         times += [max(ms - timers.LOOKAHEAD_MS + 1, now + 1) for ms in self._timers()]
         for cron in self._crons():
             times += [next(cron.due_between(now, now + 30 * limits.DAY_MS), times[0])]

@@ -6,13 +6,13 @@ import contextlib
 import json
 from typing import Any
 
-import botocore.session
 import pytest
 
 import app as entry_points
 from chalicelib import wiring
 from chalicelib.core.errors import StepwellError
 from chalicelib.testing import Stepwell
+from chalicelib.testing.session import kit_session
 from chalicelib.web.rest_events import match
 from infra.local.context import LambdaContext
 from infra.local.gateway import Request, answer_of, proxy_event
@@ -29,7 +29,7 @@ class Deployed:
     def __init__(self, kit: Stepwell, patch: pytest.MonkeyPatch) -> None:
         self.kit = kit
         patch.setattr(wiring, "platform", lambda: kit.platform)
-        ssm: Any = botocore.session.get_session().create_client("ssm")
+        ssm: Any = kit_session().create_client("ssm")
         for name, value in (("event-keys", "k" * 32), ("signing-keys", SIGNING_KEY)):
             ssm.put_parameter(Name=f"{kit.platform.config.keys_path}/{name}", Value=value, Type="SecureString")
 

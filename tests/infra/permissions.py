@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+
+from chalicelib.testing.memory import wire
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 Use = tuple[str, str]
@@ -31,16 +33,24 @@ def acting(function: str) -> Iterator[None]:
 def record(patch: pytest.MonkeyPatch) -> dict[str, set[Use]]:
     """From now on, what each function uses, as IAM sees it."""
     used: dict[str, set[Use]] = {}
-    ask = BaseClient._make_api_call  # type: ignore[attr-defined]
+    ask, ask_memory = BaseClient._make_api_call, wire.ask  # type: ignore[attr-defined]
 
-    def asked(client: Any, operation: str, params: dict[str, Any]) -> Any:
+    def note(service: str, operation: str, params: Mapping[str, Any]) -> None:
         function = _function.get()
         if function is not None:
-            service = client.meta.service_model.service_name
-            used.setdefault(function, set()).update(uses(service, operation, params))
+            used.setdefault(function, set()).update(uses(service, operation, dict(params)))
+
+    def asked(client: Any, operation: str, params: dict[str, Any]) -> Any:
+        note(client.meta.service_model.service_name, operation, params)
         return ask(client, operation, params)
 
+    def asked_memory(service: str, operation: str, params: Mapping[str, Any]) -> Any:
+        note(service, operation, params)
+        return ask_memory(service, operation, params)
+
     patch.setattr(BaseClient, "_make_api_call", asked)
+    # The kit's clients of DynamoDB and SQS go that way.
+    patch.setattr(wire, "ask", asked_memory)
     return used
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import botocore.session
 import pytest
 
 from chalicelib.core import concurrency, ids
@@ -32,6 +31,7 @@ from chalicelib.sdk import (
     function,
 )
 from chalicelib.testing import start_stepwell
+from chalicelib.testing.session import kit_session
 from infra.deploy.policies import FUNCTIONS, MAX_CHARS, lambda_name, policies
 from infra.deploy.user_policy import Policy, PolicyError
 from tests.infra.behind_handlers import SIGNING_KEY, Deployed
@@ -247,6 +247,16 @@ def paused(aws: Deployed) -> None:
         aws.drain()
     assert [run.status for run in aws.kit.runs("plain")] == ["Completed", "Completed"]
 
+    # Skipped, and delivered once more when its function goes on.
+    assert aws.ask("POST", "/v1/functions/plain/pause", {"mode": "skip"})[0] == 200
+    assert aws.ask("POST", f"/e/{'k' * 32}", {"name": "demo/plain", "id": "order-1"})[0] == 200
+    held = aws.kit.pump.hold("events")
+    aws.deliver("events", held, acknowledge=False)
+    assert aws.ask("POST", "/v1/functions/plain/resume")[0] == 200
+    aws.deliver("events", held)
+    aws.drain()
+    assert len(aws.kit.runs("plain")) == 2
+
 
 def flow_control(aws: Deployed) -> None:
     """Starts that are limited, and one that is skipped."""
@@ -330,7 +340,7 @@ def failures(aws: Deployed) -> None:
     aws.send("demo/fail")
     aws.drain()
     aws.pass_time("10m")
-    sqs: Any = botocore.session.get_session().create_client("sqs")
+    sqs: Any = kit_session().create_client("sqs")
     config = aws.kit.platform.config
     for receives in (1, config.max_receives):
         queues: list[tuple[Any, str]] = [("events", config.queue_events_url), ("work", config.queue_work_url)]
@@ -506,7 +516,7 @@ def _letters(aws: Deployed, queue: str) -> None:
     """Dead letters of a queue: one is sent back, one deleted, the rest sent back."""
     config = aws.kit.platform.config
     url = config.dead_events_url if queue == "events" else config.dead_work_url
-    sqs: Any = botocore.session.get_session().create_client("sqs")
+    sqs: Any = kit_session().create_client("sqs")
     first, second, _third = (
         sqs.send_message(QueueUrl=url, MessageBody='{"kind": "nonsense"}')["MessageId"] for _ in range(3)
     )
@@ -543,7 +553,7 @@ def used() -> Iterator[dict[str, set[Use]]]:
     with pytest.MonkeyPatch.context() as patch:
         found = record(patch)
         with start_stepwell(ALL, **DEPLOYED) as kit:
-            bus: Any = botocore.session.get_session().create_client("events")
+            bus: Any = kit_session().create_client("events")
             bus.create_event_bus(Name="stepwell-test")
             aws = Deployed(kit, patch)
             for story in (

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import botocore.session
-
 from chalicelib.core.calls import CallRequest, Reply
 from chalicelib.engine.ports import Driver
 from chalicelib.testing import Stepwell
+from chalicelib.testing.session import kit_session
 
 
 def items(kit: Stepwell, table: str) -> list[dict[str, Any]]:
     """All items of a table, with plain values."""
-    client: Any = botocore.session.get_session().create_client("dynamodb")
+    client: Any = kit_session().create_client("dynamodb")
     name = getattr(kit.platform.config, f"table_{table}")
     found = client.scan(TableName=name)["Items"]
     return [{key: _plain(value) for key, value in item.items()} for item in found]
@@ -22,7 +21,7 @@ def items(kit: Stepwell, table: str) -> list[dict[str, Any]]:
 
 def put_item(kit: Stepwell, table: str, item: dict[str, Any]) -> None:
     """Write one item as it is."""
-    client: Any = botocore.session.get_session().create_client("dynamodb")
+    client: Any = kit_session().create_client("dynamodb")
     typed = {key: {"N": str(value)} if isinstance(value, int) else {"S": value} for key, value in item.items()}
     client.put_item(TableName=getattr(kit.platform.config, f"table_{table}"), Item=typed)
 

@@ -169,10 +169,13 @@ def test_a_key_that_cannot_be_evaluated_is_told_and_the_run_proceeds() -> None:
         go(kit, {"user": "a"}, {"user": "b"})
 
         assert max(_most) == 1
+        audit = [kit.event(event["internal_id"])["notes"] for event in kit.events("t/go")]
         for run in kit.runs():
             assert run.status is RunStatus.COMPLETED
             (warning,) = run.warnings
             assert warning.startswith("concurrency.key could not be evaluated: ")
+            assert [{"function_id": "limited", "note": warning}] in audit
+        assert kit.counts["ExpressionErrors"] == 2
 
 
 def test_a_limit_that_is_taken_away_lets_all_go() -> None:

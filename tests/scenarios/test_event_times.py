@@ -10,6 +10,7 @@ import pytest
 from chalicelib.core import limits
 from chalicelib.sdk import Cancel, Context, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
+from chalicelib.testing.session import kit_session
 from tests.scenarios.insides import Died, Slow, items, replace_services
 
 
@@ -150,9 +151,8 @@ def test_an_event_of_an_earlier_version_has_no_times_but_that_of_its_processing(
 
 def without_times(kit: Stepwell) -> None:
     """Stored as versions before this one did."""
-    import botocore.session
 
-    client: Any = botocore.session.get_session().create_client("dynamodb")
+    client: Any = kit_session().create_client("dynamodb")
     for item in items(kit, "runs"):
         if "times" in item:
             client.update_item(

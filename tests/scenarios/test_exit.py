@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import botocore.session
 import pytest
 
 from chalicelib.aws.bus import EventBus
@@ -15,6 +14,7 @@ from chalicelib.core.errors import InfrastructureError
 from chalicelib.core.events import Event
 from chalicelib.sdk import Cancel, Context, NonRetriableError, TriggerEvent, function
 from chalicelib.testing import Stepwell, cloud, start_stepwell
+from chalicelib.testing.session import kit_session
 from tests.scenarios.insides import Died, replace_services
 
 BUS = "stepwell-test"
@@ -36,7 +36,7 @@ def count(_: Context) -> None:
 
 def lead(queue: str, pattern: dict[str, Any]) -> None:
     """A rule of the bus that leads into a queue."""
-    events: Any = botocore.session.get_session().create_client("events")
+    events: Any = kit_session().create_client("events")
     arn = f"arn:aws:sqs:{cloud.REGION}:123456789012:{queue}"
     events.put_rule(Name=queue, EventBusName=BUS, EventPattern=json.dumps(pattern), State="ENABLED")
     events.put_targets(Rule=queue, EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
@@ -47,7 +47,7 @@ class Listening:
 
     def __init__(self, kit: Stepwell) -> None:
         self.kit = kit
-        session = botocore.session.get_session()
+        session = kit_session()
         events: Any = session.create_client("events")
         sqs: Any = session.create_client("sqs")
         events.create_event_bus(Name=BUS)

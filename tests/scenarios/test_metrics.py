@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import botocore.session
 import pytest
 
 from chalicelib.core import limits
@@ -14,6 +13,7 @@ from chalicelib.core.metrics import Metric
 from chalicelib.engine import ingest, metrics, query
 from chalicelib.sdk import Cancel, Context, Event, NonRetriableError, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
+from chalicelib.testing.session import kit_session
 from tests.scenarios.insides import Died, Slow, break_driver, drain_dying, replace_services
 
 _STARTED = {"EventsIn": 1, "RunsStarted": 1}
@@ -431,7 +431,7 @@ def test_the_backlog_of_each_queue() -> None:
 def test_dead_letters_are_told_while_somebody_looks_at_them() -> None:
     with start_stepwell([pack]) as kit:
         config = kit.platform.config
-        sqs: Any = botocore.session.get_session().create_client("sqs")
+        sqs: Any = kit_session().create_client("sqs")
         for url in (config.dead_events_url, config.dead_work_url):
             sqs.send_message(QueueUrl=url, MessageBody="{}")
         sqs.receive_message(QueueUrl=config.dead_work_url)

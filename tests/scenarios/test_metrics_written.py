@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import botocore.session
 import pytest
 
 import app
@@ -18,6 +17,7 @@ from chalicelib.core.errors import InfrastructureError
 from chalicelib.engine.metrics import Counts
 from chalicelib.sdk import Context, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
+from chalicelib.testing.session import kit_session
 from infra.local.context import LambdaContext
 from infra.local.schedule import scheduled_event
 from tests.scenarios.insides import break_driver
@@ -109,7 +109,7 @@ def test_the_backlog_is_told_every_minute_by_the_tick(kit: Stepwell, capsys: pyt
 
 
 def test_a_tick_goes_on_when_the_backlog_cannot_be_measured(kit: Stepwell, caplog: pytest.LogCaptureFixture) -> None:
-    sqs: Any = botocore.session.get_session().create_client("sqs")
+    sqs: Any = kit_session().create_client("sqs")
     sqs.delete_queue(QueueUrl=kit.platform.config.dead_work_url)
     with caplog.at_level(logging.WARNING, "stepwell"):
         schedule(kit, "on_tick")

@@ -54,12 +54,11 @@ def kit_of(*functions: Function[Any]) -> Iterator[Stepwell]:
 
 
 def pause(kit: Stepwell, mode: Any = "queue", fn_id: str = "job") -> None:
-    pausing.pause(kit.platform.services, kit.platform.room.apps, fn_id, mode)
+    kit.pause(fn_id, mode)
 
 
 def resume(kit: Stepwell, fn_id: str = "job") -> None:
-    pausing.resume(kit.platform.services, kit.platform.room.apps, fn_id)
-    kit.drain()
+    kit.resume(fn_id)
 
 
 def go(kit: Stepwell, *numbers: int) -> None:
@@ -189,6 +188,23 @@ def test_what_is_skipped_is_told_by_the_event() -> None:
         # Nothing was taken for it: it may be sent again.
         kit.send("t/go", {"n": 2}, id="the-id")
         assert _order == [2]
+
+
+@pytest.mark.parametrize("key", [{}, {"idempotency": "event.data.n"}])
+def test_what_was_skipped_holds_no_id_though_its_message_comes_again_later(key: Any) -> None:
+    """The event is decided on while the function is paused, and its message comes once more after it was resumed."""
+    with kit_of(job(**key)) as kit:
+        pause(kit, "skip")
+        kit.send_only("t/go", {"n": 1}, id=None if key else "order-1")
+        held = kit.pump.hold("events")
+        kit.pump.deliver("events", held, acknowledge=False)
+        resume(kit)
+        kit.pump.deliver("events", held)
+        kit.drain()
+        assert kit.runs() == []
+
+        kit.send("t/go", {"n": 1}, id=None if key else "order-1")
+        assert statuses(kit) == ["Completed"]
 
 
 def test_what_has_begun_goes_on_where_events_are_skipped() -> None:

@@ -100,3 +100,27 @@ def test_a_run_must_end_in_time(story: Story, at: str) -> None:
     else:
         story.server.advance(2 * HOUR_MS)
         assert run.ended()["status"] == "Cancelled"
+
+
+def test_runs_of_a_paused_function_wait_until_it_is_resumed(story: Story) -> None:
+    function = f"/v1/functions/{story.app_id}-paused"
+    assert story.server.ask("POST", f"{function}/pause")[0] == 200
+    try:
+        run = story.start("paused", n=1)
+        (row,) = eventually(lambda: story.server.get(f"{function}/queue"), lambda: f"nobody waits\n{story.logs()}")
+        assert (row["run_id"], row["reason"]) == (run.id, "paused")
+        assert story.ran() == []
+    finally:
+        assert story.server.ask("POST", f"{function}/resume")[0] == 200
+    assert run.completed() == [1]
+
+
+def test_events_of_a_paused_function_are_skipped_where_it_is_said_so(story: Story) -> None:
+    function = f"/v1/functions/{story.app_id}-paused"
+    assert story.server.ask("POST", f"{function}/pause", {"mode": "skip"})[0] == 200
+    try:
+        assert "paused" in not_started(story, story.send("paused", n=1))
+    finally:
+        assert story.server.ask("POST", f"{function}/resume")[0] == 200
+    assert story.start("paused", n=2).completed() == [2]
+    assert story.ran() == ["paused [2]"]

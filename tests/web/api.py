@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
-
 from app import app
 from chalicelib.sdk import Cancel, Context, Function, NonRetriableError, TriggerCron, TriggerEvent, function
 from chalicelib.testing import Stepwell, start_stepwell
+from chalicelib.testing.session import kit_session
 from chalicelib.web import dispatch
 from chalicelib.web.rest_events import match
 from infra.local.context import LambdaContext
@@ -106,7 +105,7 @@ class Api:
 
     def client(self, service: str) -> Any:
         """A client of the test's own."""
-        return botocore.session.get_session().create_client(service)
+        return kit_session().create_client(service)
 
     def get(self, path: str) -> Answer:
         return self.call("GET", path)

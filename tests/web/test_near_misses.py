@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import botocore.session
 import pytest
 
 from chalicelib.aws import looking
@@ -13,6 +12,7 @@ from chalicelib.aws.pauses import pause_write
 from chalicelib.engine import near_misses
 from chalicelib.sdk import Cancel, Context, TriggerEvent, WaitFor, function
 from chalicelib.testing import Stepwell, start_stepwell
+from chalicelib.testing.session import kit_session
 from tests.web.api import Api
 
 PAID = "async.data.order == event.data.order && async.data.plan == 'pro' && async.data.total >= event.data.least"
@@ -170,7 +170,7 @@ def test_rows_whose_wait_is_over_are_not_told(kit: Stepwell) -> None:
     s = kit.platform.services
     (row,) = [one for one in s.pauses.scan(None, 100)[0] if one.step_id is not None]
     event_id = sent(kit, "shop/order.paid", {"order": "o-1", "plan": "pro", "total": 60})
-    dynamodb: Any = botocore.session.get_session().create_client("dynamodb")
+    dynamodb: Any = kit_session().create_client("dynamodb")
     dynamodb.put_item(**pause_write(kit.platform.config.table_pauses, row).request())
     late = sent(kit, "shop/order.paid", {"order": "o-1", "plan": "pro", "total": 6})
     assert kit.event(event_id)["nearly_met"]["pauses"] == kit.event(late)["nearly_met"]["pauses"] == []

@@ -349,12 +349,14 @@ class _Lines:
         self._w.stop()
         self._w.line_of.get(key, {}).pop(place_in_line, None)
 
-    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> None:
+    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> bool:
         self._w.stop()
         line = self._w.line_of.get(key, {})
         there = line.get(waiter.place_in_line)
-        if there is not None and there.generation == waiter.generation:
-            line[waiter.place_in_line] = replace(there, woken_at_ms=now_ms)
+        if there is None or (there.generation, there.woken_at_ms) != (waiter.generation, waiter.woken_at_ms):
+            return False
+        line[waiter.place_in_line] = replace(there, woken_at_ms=now_ms)
+        return True
 
     def page(self, key: LimitKey, *, after: tuple[int, str] | None, limit: int) -> list[Waiter]:
         self._w.stop()

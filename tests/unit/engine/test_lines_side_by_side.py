@@ -125,6 +125,26 @@ def test_who_stands_in_line_is_woken_in_order(draw: st.DataObject, runs: int) ->
     assert set(made.sent.values()) == {1}
 
 
+@pytest.mark.parametrize("limit", [2, 5, 20])
+def test_of_many_who_give_back_at_once_each_wakes_another(limit: int) -> None:
+    """In step: each looks before any other has told what it saw."""
+    made = world([("a",)] * (3 * limit), {"a": limit})
+    for message in list(made.queue):
+        made.deliver(message)
+        while len(made.running) > len(made.holding):
+            made.advance(made.running[-1])
+    assert len(made.line_of[made.key("a")]) == 2 * limit
+
+    while made.running:
+        for delivery in list(made.running):
+            made.advance(delivery)
+        for message in made.visible():
+            made.deliver(message)
+
+    assert made.ended == set(made.needs)
+    assert made.sent.total() == 2 * limit
+
+
 def test_a_place_that_ran_out_wakes_the_next_one_though_its_message_never_comes_again() -> None:
     made = world([("a",)] * 2, ONE)
     lost, other = made.queue

@@ -1,4 +1,4 @@
-"""A function for each way to say how many runs start, and when."""
+"""A function for each way to say how many runs start, and when; `paused` says nothing, the API does."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def _ways() -> dict[str, dict[str, Any]]:
         "single": {"singleton": inngest.Singleton(mode="skip", key=KEY)},
         "newest": {"singleton": inngest.Singleton(mode="cancel", key=KEY)},
         "hurried": {"timeouts": inngest.Timeouts(finish=HOUR)},
+        "paused": {},
         "batched": {"batch_events": inngest.Batch(max_size=3, timeout=timedelta(seconds=30), key=KEY)},
     }
 

@@ -7,6 +7,7 @@ const ways = {
   debounced: { debounce: { period: "4s", key } },
   single: { singleton: { mode: "skip", key } },
   newest: { singleton: { mode: "cancel", key } },
+  paused: {},
   hurried: { timeouts: { finish: "1h" } },
   batched: { batchEvents: { maxSize: 3, timeout: "30s", key } },
 };
