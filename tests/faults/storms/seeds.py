@@ -141,7 +141,7 @@ def _play(
         rng=seed.random("storm"),
         begin_next=begin_next,
         remaining_ms=min(scenario.remaining_ms for scenario in scenarios),
-        settings={**SETTINGS, "MATCH_THREADS": "1", "PARTIAL_BATCHES": str(seed.random("batches").randint(0, 1))},
+        settings={**SETTINGS, "PARTIAL_BATCHES": str(seed.random("batches").randint(0, 1))},
         app=[function for scenario in scenarios for function in scenario.app],
     )
     made(world)
