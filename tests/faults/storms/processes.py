@@ -195,9 +195,12 @@ class StormyProcesses(World):
             self._pass_ms(self._rng.randint(100, 9_000))
         if len(self.frames) >= _MOST_AT_WORK:
             return
-        visible = self.visible()
-        if visible and self._hits(Fault.OVERLAPPED, where):
-            self.deliver(self._rng.choice(visible))
+        if self.visible() and self._hits(Fault.OVERLAPPED, where):
+            # Several, one after the other: what one of them sends may come while this one is still at work.
+            for _ in range(self._rng.randint(1, 5)):
+                visible = self.visible()
+                if visible:
+                    self.deliver(self._rng.choice(visible))
         frame = self.frames[-1]
         if not frame.is_of_queue:
             return
