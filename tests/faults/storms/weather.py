@@ -48,7 +48,7 @@ _RATES: Mapping[Fault, tuple[float, float]] = {
     Fault.WINDOW: (0.02, 0.08),
     Fault.REDELIVERED: (0.01, 0.06),
     Fault.EXPIRED: (0.01, 0.08),
-    Fault.OVERLAPPED: (0.02, 0.15),
+    Fault.OVERLAPPED: (0.05, 0.3),
     Fault.ACK_LOST: (0.05, 0.3),
     Fault.THROTTLED: (0.005, 0.03),
     Fault.REFUSED: (0.01, 0.08),
