@@ -11,7 +11,7 @@ from tests.faults.storms.invariants import INVARIANTS
 from tests.faults.storms.seeds import Baselines, Seed, drawn, try_seed
 from tests.faults.storms.weather import Fault
 
-_SEEDS = 60
+_SEEDS = 48
 _TESTS = 6
 
 
