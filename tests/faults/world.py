@@ -123,6 +123,8 @@ class World:
         self.acknowledged: list[tuple[str, str]] = []
         # The ids of the events that senders were told were accepted.
         self.accepted: list[str] = []
+        # How often a sender who was told of a fault sent again: both may have been accepted.
+        self.resent = 0
         self.results: list[dict[str, Any]] = []
         # What each process counted, the dead ones' too.
         self._counts: list[Collected] = []
@@ -263,6 +265,7 @@ class World:
             self.accepted += answers[-1].ids if answers else ()
             if answers[-1].fault is None if answers else self.injector.has_sent:
                 return
+            self.resent += 1
         raise NotAtRest("events are never accepted")
 
     def from_outside(self, name: str, data: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def _name(run: Run) -> str:
 def as_in_calm_weather(seen: Seen) -> list[str]:
     """What was disturbed gently ends as if nothing had happened: runs, steps, events and what they caused. So it stands
     as soon as all messages have been handled, before anybody looks for what was forgotten."""
-    if seen.wanted is None:
+    if seen.wanted is None or seen.world.resent:
         return []
     after_script, at_end = (differences(*both) for both in zip(seen.world.pictures, seen.wanted, strict=True))
     if seen.world.history.faults[Fault.TICK_MISSED]:
