@@ -59,11 +59,11 @@ hostile: $(READY) ## Every hostile request, answer and message, not only those o
 audit: $(READY) ## Known vulnerabilities of what is installed and deployed (asks osv.dev)
 	@$(PY) -m infra.audit
 
-crash: $(READY) ## Crash every scenario before and after each call to AWS (ARGS="--scenario steps" for one)
+crash: $(READY) ## Crash every scenario before and after each call to AWS, and in pairs (ARGS="--scenario steps", "--pairs 300 --seed 7")
 	@$(PY) -m tests.faults.crash $(ARGS)
 	@test -n "$(ARGS)" || $(PY) -m pytest -q -n auto -m whole tests/faults
 
-soak: $(READY) ## Try random expressions and events for ten minutes or so (ARGS="--rounds 3" for one)
+soak: $(READY) ## Try thousands of seeds of message faults, and random expressions and events (ARGS="--help")
 	@$(PY) -m tests.soak $(ARGS)
 
 load: $(READY) ## A burst and a steady stream on the local cloud: no loss, memory flat, cost (3 minutes; ARGS="--rate 20")

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import IO, NoReturn
 
-from tests.faults.injector import Point
+from tests.faults.injector import Pair, Point
 
-Told = Callable[[str, Point, list[str]], None]
+Told = Callable[[str, Point | Pair, list[str]], None]
 
 
 class Branches:
@@ -20,7 +20,7 @@ class Branches:
     def __init__(self, most: int, told: Told) -> None:
         self._most = most
         self._told = told
-        self._running: dict[int, tuple[str, Point, IO[bytes]]] = {}
+        self._running: dict[int, tuple[str, Point | Pair, IO[bytes]]] = {}
         self._report: IO[bytes] | None = None
 
     @property
@@ -28,7 +28,7 @@ class Branches:
         """Whether this process is a branch."""
         return self._report is not None
 
-    def off(self, scenario: str, point: Point) -> bool:
+    def off(self, scenario: str, point: Point | Pair) -> bool:
         """Branch off; true in the new process."""
         while len(self._running) >= self._most:
             self._wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -78,6 +78,27 @@ class Emulator:
         """Let what is in flight come back now."""
         for message in self.messages():
             message.hidden_until_ms = 0
+
+    def reorder(self, name: str, place_of: Callable[[Message], float]) -> None:
+        """Let the messages of a queue be received in another order."""
+        queue = self._queues[name]
+        queue.kept = {message.id: message for message in sorted(queue.kept.values(), key=place_of)}
+
+    def visible(self, *names: str) -> list[Message]:
+        """The messages of these queues, or of the two that live, that a receive would find."""
+        return [message for message in self.messages(*names) if message.is_visible(now_ms())]
+
+    def hold_back(self, message: Message, until_ms: int) -> None:
+        """Let it come no sooner."""
+        message.delayed_until_ms = until_ms
+
+    def show(self, message: Message) -> None:
+        """Let one that is in flight come back now."""
+        message.hidden_until_ms = 0
+
+    def comes_at_ms(self, message: Message) -> int:
+        """When a receive finds it."""
+        return int(max(message.hidden_until_ms + 1, message.delayed_until_ms))
 
     def take_event(self) -> str:
         """The newest message of the events queue, received and deleted."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.faults import counting, observe
 from tests.faults.branches import Branches
 from tests.faults.emulator import Emulator
-from tests.faults.injector import READS, Mode, Point, Rule
+from tests.faults.injector import READS, Mode, Pair, Point, Rule
 from tests.faults.scenarios import SETTINGS, Scenario, enter
 from tests.faults.world import World
 
@@ -46,7 +46,7 @@ class Disturbed(AssertionError):
 def play(
     emulator: Emulator,
     scenario: Scenario,
-    point: Point | None = None,
+    point: Point | Pair | None = None,
     *,
     rules: Sequence[Rule] = (),
     duplicate: bool = False,
@@ -63,7 +63,10 @@ def play(
         settings=SETTINGS,
         app=scenario.app,
     )
-    world.injector.point = point
+    if isinstance(point, Pair):
+        world.injector.point, world.injector.then = point.first, point.then
+    else:
+        world.injector.point = point
     world.injector.rules += rules
     if choose is not None:
         world.injector.choose = choose
@@ -88,12 +91,12 @@ def undisturbed(emulator: Emulator, scenario: Scenario) -> Baseline:
     return Baseline(played.world, played.after_script, played.at_end, tuple(played.world.injector.calls))
 
 
-def crash(emulator: Emulator, scenario: Scenario, baseline: Baseline, point: Point) -> list[str]:
-    """The scenario with this fault: what is not as it is without."""
+def crash(emulator: Emulator, scenario: Scenario, baseline: Baseline, point: Point | Pair) -> list[str]:
+    """The scenario with this fault, or this pair: what is not as it is without."""
     try:
         played = play(emulator, scenario, point)
         if played.world.injector.fired is None:
-            return [f"call {point.call} never happened"]
+            return [f"the call of {point} never happened"]
         return compare(played, scenario, baseline)
     except Exception:
         return [traceback.format_exc(limit=-6)]
@@ -128,15 +131,16 @@ def compare(played: Played, scenario: Scenario, baseline: Baseline) -> list[str]
     """How an execution differs from the undisturbed one."""
     found = observe.problems(played.world, open_runs=scenario.open_runs)
     found += counting.problems(played.world, disturbed=True)
-    found += _differences(played.at_end, baseline.at_end)
+    found += differences(played.at_end, baseline.at_end)
     if not found:
         found += [
-            "when the script was over: " + text for text in _differences(played.after_script, baseline.after_script)
+            "when the script was over: " + text for text in differences(played.after_script, baseline.after_script)
         ]
     return found + observe.execution_problems(played.world, baseline.world)
 
 
-def _differences(seen: observe.Picture, wanted: observe.Picture) -> list[str]:
+def differences(seen: observe.Picture, wanted: observe.Picture) -> list[str]:
+    """What one has and the other has not."""
     found = []
     for part, texts in wanted.items():
         found += [f"{part}, missing: {text}" for text in texts if text not in seen[part]]

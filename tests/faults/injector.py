@@ -41,6 +41,14 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A fault, and a second one `then`, whose call is counted from the first one's."""
+
+    first: Point
+    then: Point
+
+
+@dataclass(frozen=True)
 class Call:
     """One call to AWS."""
 
@@ -98,6 +106,8 @@ class Injector:
     def __init__(self, after_call: Callable[[Call], None] | None = None) -> None:
         self.calls: list[str] = []
         self.point: Point | None = None
+        # After which this one comes, its call counted from that one's.
+        self.then: Point | None = None
         # Asked at each call, as long as there is no point: whether a fault is to happen right here.
         self.choose: Callable[[int], Point | None] = lambda _number: None
         self.rules: list[Rule] = []
@@ -114,12 +124,12 @@ class Injector:
 
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
-        """Our code runs, as in a Lambda invocation."""
-        self._armed = True
+        """Our code runs, as in a Lambda invocation, perhaps while another one does."""
+        before, self._armed = self._armed, True
         try:
             yield
         finally:
-            self._armed = False
+            self._armed = before
 
     @property
     def is_armed(self) -> bool:
@@ -161,7 +171,9 @@ class Injector:
         return response
 
     def _fail(self, call: Call, mode: Mode) -> AWSResponse:
-        self.fired = call
+        self.fired, self.had_effect = call, False
+        if self.then is not None:
+            self.point, self.then = Point(call.number + self.then.call, self.then.mode), None
         if mode is not Mode.BEFORE:
             self._carry_out(call)
             self.had_effect = True

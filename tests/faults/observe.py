@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, str):
-        return _ID.sub("<id>", value)[:200]
+        return _TIME.sub("<time>", _ID.sub("<id>", value))[:200]
     return value
 
 
@@ -105,7 +105,7 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
                 start.fn_id,
                 start.duplicate_of is not None,
                 start.problem,
-                _TIME.sub("<time>", _plain(start.skipped or "")),
+                _plain(start.skipped or ""),
                 start.notes,
             )
             for start in record.starts
@@ -129,20 +129,25 @@ def _event_texts(world: World, runs: dict[str, Run]) -> list[str]:
 
 def problems(world: World, *, open_runs: int = 0) -> list[str]:
     """What must not be, whatever happened."""
-    found = list(world.watch.violations)
     runs = load_runs(world)
-    found += _left_over(world, runs)
-    unsettled = [run_id for run_id, run in runs.items() if not run.head.settled]
-    if len(unsettled) != open_runs:
-        states = [f"{runs[key].head.seed.fn_id}: {runs[key].head.status}" for key in unsettled]
-        found.append(f"{len(unsettled)} runs are not settled, {open_runs} expected: {states}")
-    found += [f"run {key} holds a lease at rest" for key in unsettled if runs[key].head.owner is not None]
-    found += _lifecycle(world, runs)
-    return found + _cancellations(world, runs)
+    found = list(world.watch.violations)
+    found += left_over(world, runs) + dead_letters(world)
+    found += unsettled(runs, open_runs)
+    return found + untold_ends(world, runs) + unfinished_cancellations(world, runs)
 
 
-def _cancellations(world: World, runs: dict[str, Run]) -> list[str]:
-    """Each bulk cancellation has come to its end, and has counted each run that it cancelled once."""
+def unsettled(runs: dict[str, Run], open_runs: int = 0) -> list[str]:
+    """Runs that have not ended, or whose end was not settled; none holds a lease at rest."""
+    still_open = [run.head for run in runs.values() if not run.head.settled]
+    found = []
+    if len(still_open) != open_runs:
+        states = [f"{head.seed.fn_id}: {head.status}" for head in still_open]
+        found.append(f"{len(still_open)} runs are not settled, {open_runs} expected: {states}")
+    return found + [f"run {head.run_id} holds a lease at rest" for head in still_open if head.owner is not None]
+
+
+def unfinished_cancellations(world: World, runs: dict[str, Run]) -> list[str]:
+    """Bulk cancellations that have not come to their end, or have not counted each run that they cancelled once."""
     states = world.platform.services.cancellations.page(before=None, limit=100)
     causes = [run.head.ending.cause for run in runs.values() if run.head.ending is not None]
     found = []
@@ -153,9 +158,13 @@ def _cancellations(world: World, runs: dict[str, Run]) -> list[str]:
     return found
 
 
-def _left_over(world: World, runs: dict[str, Run]) -> list[str]:
+def dead_letters(world: World) -> list[str]:
+    return [f"dead letter: {m.body[:200]}" for m in world.emulator.messages(*DEAD)]
+
+
+def left_over(world: World, runs: dict[str, Run]) -> list[str]:
+    """Messages, and rows that belong to runs that have ended."""
     found = [f"message left in a queue: {m.body[:200]}" for m in world.emulator.messages()]
-    found += [f"dead letter: {m.body[:200]}" for m in world.emulator.messages(*DEAD)]
     live = {run_id for run_id, run in runs.items() if run.head.ending is None}
     for row in world.emulator.rows("pauses"):
         if "pause" in row and json.loads(row["pause"])["run_id"] not in live:
@@ -174,8 +183,8 @@ def _left_over(world: World, runs: dict[str, Run]) -> list[str]:
     return found
 
 
-def _lifecycle(world: World, runs: dict[str, Run]) -> list[str]:
-    """The end of each run is told by each of its events exactly once."""
+def untold_ends(world: World, runs: dict[str, Run]) -> list[str]:
+    """The end of each run is told by each of its events exactly once, or here is what is."""
     told: Counter[tuple[str, str]] = Counter()
     for row in world.emulator.rows("events"):
         if "record" in row and '"from_run"' in row["record"]:

@@ -365,6 +365,36 @@ def caller(ctx: Context) -> Any:
         return run(ctx, "excuse", [error.name, error.message])
 
 
+@function(fn_id="chain", trigger=TriggerEvent(event="t/chain"))
+def chain(ctx: Context) -> Any:
+    """Invokes what invokes."""
+    run(ctx, "first")
+    found = ctx.step.invoke("link", function=caller, data={"pass": {"a": 1}}, timeout="9d")
+    return run(ctx, "last", found)
+
+
+@function(fn_id="asks-twice", trigger=TriggerEvent(event="t/ask-twice"))
+def asks_twice(ctx: Context) -> Any:
+    """Invokes what may be started once a day."""
+    found = []
+    for name in ("ask", "ask again"):
+        try:
+            found.append(ctx.step.invoke(name, function=once_a_day, data={}, timeout="9d"))
+        except StepError as error:
+            found.append(run(ctx, "excuse", error.name))
+    return found
+
+
+@function(fn_id="once-a-day", trigger=TriggerEvent(event="t/once"), rate_limit=RateLimit(limit=1, period="24h"))
+def once_a_day(ctx: Context) -> str:
+    return run(ctx, "asked")  # type: ignore[no-any-return]
+
+
+@function(fn_id="steps-too", trigger=TriggerEvent(event="t/steps"))
+def steps_too(ctx: Context) -> str:
+    return run(ctx, "four")  # type: ignore[no-any-return]
+
+
 @function(fn_id="sender", trigger=TriggerEvent(event="t/send"))
 def sender(ctx: Context) -> int:
     sent = ctx.step.send_event("tell", [Event(name="t/steps", data={"from": "sender"}), Event(name="t/other")])
@@ -439,6 +469,16 @@ def one_of_each_and_one(ctx: Context) -> str:
     return "done"
 
 
+@function(
+    fn_id="lined-up",
+    trigger=TriggerEvent(event="t/lined-up"),
+    concurrency=[Concurrency(limit=1)],
+    cancel=[Cancel(event="t/stop", if_exp=SAME_USER)],
+)
+def lined_up(ctx: Context) -> str:
+    return run(ctx, "one")  # type: ignore[no-any-return]
+
+
 @function(fn_id="one-step", trigger=TriggerEvent(event="t/limited-steps"), concurrency=[Concurrency(limit=1)])
 def one_step(ctx: Context) -> list[Any]:
     left, right = ctx.group.parallel(
@@ -480,6 +520,27 @@ def _side_by_side(request: CallRequest) -> Story:
     outputs = yield apps.both(branch("left"), branch("right"), asleep("nap", 600_000, "awake"))
     number, first = yield apps.race(asleep("long nap", 40_000_000, "too-late"), branch("fast"))
     return [*outputs, (yield _app_step(request, "join")), number, first]
+
+
+def _failing_first(request: CallRequest) -> Story:
+    """A step of its app, and then its code, fails once."""
+
+    def flaky() -> str:
+        world_now().ran(request.run_id, "flaky")
+        if request.attempt == 0:
+            raise apps.AppError("the step fails once")
+        return "flaky done"
+
+    found = yield apps.run("flaky", flaky)
+    yield _app_step(request, "after")
+    if request.attempt == 0:
+        raise apps.AppError("the function fails once")
+    return [found, (yield _app_step(request, "last"))]
+
+
+def _invoking(request: CallRequest) -> Story:
+    found = yield apps.invoke("call", "callee", {"a": 1})
+    return [found, (yield _app_step(request, "last"))]
 
 
 def _at_once(_: CallRequest) -> Story:
@@ -605,6 +666,24 @@ def _paused(world: World) -> None:
     world.send("t/sleep", {"for": "10m"})
     world.resume("asleep")
     world.advance("20m")
+
+
+def _skipped(world: World) -> None:
+    """What comes during the pause starts nothing."""
+    world.send("t/steps", {"n": 1})
+    world.pause("three-steps", "skip")
+    world.send("t/steps", {"n": 2})
+    world.resume("three-steps")
+    world.send("t/steps", {"n": 3})
+
+
+def _cancelled_in_line(world: World) -> None:
+    """Of two runs that stand in line, the one that is cancelled leaves it, and the other goes on."""
+    world.pause("lined-up")
+    world.send("t/lined-up", USER)
+    world.send("t/lined-up", {"user": "u2"})
+    world.send("t/stop", USER)
+    world.resume("lined-up")
 
 
 def _replay(world: World) -> None:
@@ -807,6 +886,9 @@ _ALL = (
         _send("t/call", {"pass": {"slow": "2h"}, "for": "10m"}, then="4h"),
         ends=_BOTH,
     ),
+    Scenario("invoke chain", (chain, caller, callee), _send("t/chain"), ends=("Completed",) * 3),
+    Scenario("invoke refused", (asks_twice, once_a_day), _send("t/ask-twice"), ends=_BOTH),
+    Scenario("fan-out", (three_steps, steps_too, caught), _send("t/steps"), ends=_BOTH),
     Scenario("send event", (sender, three_steps), _send("t/send"), ends=_BOTH),
     Scenario("same id", (three_steps,), _same_id),
     Scenario("idempotency", (keyed,), _same_key, ends=_BOTH),
@@ -814,6 +896,8 @@ _ALL = (
     Scenario("singleton", (one_at_a_time,), _one_at_a_time, ends=_BOTH),
     Scenario("singleton, the newest", (newest_only,), _newest_only, ends=("Cancelled", "Completed")),
     Scenario("paused and resumed", (asleep,), _paused, ends=_BOTH),
+    Scenario("paused and skipped", (three_steps,), _skipped, ends=_BOTH),
+    Scenario("cancelled in line", (lined_up,), _cancelled_in_line, ends=("Cancelled", "Completed")),
     Scenario("throttle near", (paced,), _paced("10m"), ends=("Completed",) * 3),
     Scenario("throttle far", (paced_far,), _paced("3h"), arm_ticks=True, ends=("Completed",) * 3),
     Scenario("throttle, cancelled", (paced_far,), _paced_and_cancelled, ends=("Cancelled", "Completed")),
@@ -853,6 +937,19 @@ _ALL = (
         (),
         _send("t/branches", then="20m"),
         app=(AppFunction("branches", "t/branches", _side_by_side),),
+    ),
+    Scenario(
+        "retries of an app",
+        (),
+        _send("t/failing-first", then="40m"),
+        app=(AppFunction("failing-first", "t/failing-first", _failing_first),),
+    ),
+    Scenario(
+        "invoked by an app",
+        (callee,),
+        _send("t/invoking"),
+        ends=_BOTH,
+        app=(AppFunction("invoking", "t/invoking", _invoking),),
     ),
     Scenario("concurrency", (one_of_each,), _limited("t/limited", 1, "u1", "u1", "u2", "u1"), ends=("Completed",) * 4),
     Scenario("concurrency of steps side by side", (one_step,), _limited("t/limited-steps", 3, "u1", "u1"), ends=_BOTH),

@@ -8,6 +8,7 @@ from tests.faults.conftest import BaselineOf
 from tests.faults.emulator import Emulator
 from tests.faults.harness import Baseline, crash
 from tests.faults.injector import Mode, Point
+from tests.faults.pairs import sampled
 from tests.faults.scenarios import SCENARIOS
 
 _WHOLE = ("steps",)
@@ -36,3 +37,14 @@ def test_some_points(emulator: Emulator, baseline_of: BaselineOf, name: str) -> 
     # Another offset for each scenario, so that every mode and place is met somewhere.
     baseline = baseline_of(name)
     _check(emulator, name, baseline, baseline.points()[len(name) % _EVERY :: _EVERY])
+
+
+def test_some_pairs(emulator: Emulator, baseline_of: BaselineOf) -> None:
+    failures = {}
+    for name, chosen in sampled(0, 12).items():
+        for choose in chosen:
+            pair = choose(baseline_of(name))
+            found = crash(emulator, SCENARIOS[name], baseline_of(name), pair)
+            if found:
+                failures[name, pair] = found
+    assert failures == {}

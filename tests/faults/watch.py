@@ -26,12 +26,16 @@ class Watch:
         if call.service != "dynamodb" or call.operation in READS:
             return
         for row in self._emulator.rows("runs"):
+            self.see(row)
             key = (row["pk"], row["sk"])
             before, now = self._recorded.get(key), _once(row)
             if before is not None and before != now:
                 self.violations.append(f"call {call.number} ({call.name}) changed {key} from {before} to {now}")
             if now is not None:
                 self._recorded[key] = now
+
+    def see(self, row: dict[str, Any]) -> None:
+        """Each item of a run, after each write."""
 
     def crashed(self, last_step: tuple[str, str] | None, executions: Counter[tuple[str, str]]) -> None:
         """The process died: the step that ran last may run again only if its end was not recorded yet."""

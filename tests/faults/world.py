@@ -109,17 +109,22 @@ class World:
         duplicate: bool = False,
         settings: dict[str, str] | None = None,
         app: Sequence[AppFunction] = (),
+        watch: Watch | None = None,
     ) -> None:
         emulator.clear()
         self._app = app
         self.endpoint: Callable[[CallRequest], Reply] | None = None
         self.emulator = emulator
-        self.watch = Watch(emulator)
+        self.watch = watch or Watch(emulator)
         self.injector = Injector(self.watch.look)
         self.executions: Counter[tuple[str, str]] = Counter()
         self.last_step: tuple[str, str] | None = None
         self.crashes = 0
         self.acknowledged: list[tuple[str, str]] = []
+        # The ids of the events that senders were told were accepted.
+        self.accepted: list[str] = []
+        # How often a sender who was told of a fault sent again: both may have been accepted.
+        self.resent = 0
         self.results: list[dict[str, Any]] = []
         # What each process counted, the dead ones' too.
         self._counts: list[Collected] = []
@@ -203,23 +208,26 @@ class World:
         """One batch of a queue; whether there was one."""
         if not self.emulator.has_visible(f"stepwell-test-{kind}"):
             return False
-        url = self._url(kind)
-        most = 10 if kind == "events" else 1
-        answer = self.emulator.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=most, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
-        )
-        records = [_record(message) for message in answer.get("Messages", [])]
+        records = self.receive(kind, 10 if kind == "events" else 1)
         if not records:
             return False
         if self._duplicate:
-            self._hand(kind, records)
-        self._hand(kind, records)
+            self.hand(kind, records)
+        self.hand(kind, records)
         return True
+
+    def receive(self, kind: str, most: int) -> list[dict[str, Any]]:
+        """Messages of a queue as Lambda hands them over."""
+        answer = self.emulator.sqs.receive_message(
+            QueueUrl=self._url(kind), MaxNumberOfMessages=most, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
+        )
+        return [_record(message) for message in answer.get("Messages", [])]
 
     def _url(self, kind: str) -> str:
         return self.emulator.variables["STEPWELL_QUEUE_EVENTS_URL" if kind == "events" else "STEPWELL_QUEUE_WORK_URL"]
 
-    def _hand(self, kind: str, records: list[dict[str, Any]]) -> None:
+    def hand(self, kind: str, records: list[dict[str, Any]]) -> None:
+        """Let the handler have them, and acknowledge those that it did not fail."""
         handler = deliveries.on_events if kind == "events" else deliveries.on_work
         answers: list[dict[str, Any]] = []
 
@@ -235,8 +243,12 @@ class World:
         failed = {failure["itemIdentifier"] for failure in answers[0]["batchItemFailures"]}
         for record in records:
             if record["messageId"] not in failed:
-                self.acknowledged.append((kind, record["body"]))
-                self.emulator.sqs.delete_message(QueueUrl=self._url(kind), ReceiptHandle=record["receiptHandle"])
+                self.acknowledge(kind, record)
+
+    def acknowledge(self, kind: str, record: dict[str, Any]) -> None:
+        """Delete a message that was handled."""
+        self.acknowledged.append((kind, record["body"]))
+        self.emulator.sqs.delete_message(QueueUrl=self._url(kind), ReceiptHandle=record["receiptHandle"])
 
     # The script of a scenario.
     def send(self, name: str | list[dict[str, Any]], data: dict[str, Any] | None = None, **fields: Any) -> None:
@@ -250,8 +262,10 @@ class World:
         answers: list[ingest.Accepted] = []
         for _ in range(_ROUNDS):
             self.invoke(lambda p: answers.append(ingest.accept(p.services, p.reception, raw)))
+            self.accepted += answers[-1].ids if answers else ()
             if answers[-1].fault is None if answers else self.injector.has_sent:
                 return
+            self.resent += 1
         raise NotAtRest("events are never accepted")
 
     def from_outside(self, name: str, data: dict[str, Any]) -> None:
@@ -266,16 +280,12 @@ class World:
 
     def elsewhere(self) -> bool:
         """Another process, in which nothing fails, takes one message of the work queue; whether there was one."""
-        url = self._url("work")
-        answer = self.emulator.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=0, MessageSystemAttributeNames=["All"]
-        )
-        for message in answer.get("Messages", []):
+        records = self.receive("work", 1)
+        for record in records:
             other = self._boot(self.emulator.session)
-            deliveries.on_work(other, {"Records": [_record(message)]}, self._invocation)
-            self.acknowledged.append(("work", message["Body"]))
-            self.emulator.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return "Messages" in answer
+            deliveries.on_work(other, {"Records": [record]}, self._invocation)
+            self.acknowledge("work", record)
+        return bool(records)
 
     def cancel_run(self, fn_id: str) -> None:
         """The API's cancellation of the only run of a function. A client that got no answer waits a while, in which
@@ -479,6 +489,10 @@ class World:
         mark = min(timers.first_bucket(None, self.now_ms), *(timers.bucket_of(ms) for ms in due))
         # Sweeping every bucket of a week that was skipped would only take time.
         self.platform.services.timers.set_mark(tick.TIMER_MARK, str(mark))
+        self.tick()
+
+    def tick(self) -> None:
+        """What runs every minute, where there is something to do for it."""
         if self._arm_ticks:
             while not self.invoke(lambda p: tick.tick(p.services, self._deadline_ms())):
                 self.emulator.move_to(self.now_ms + limits.MINUTE_MS)
