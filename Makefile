@@ -61,7 +61,7 @@ audit: $(READY) ## Known vulnerabilities of what is installed and deployed (asks
 
 crash: $(READY) ## Crash every scenario before and after each call to AWS, and in pairs (ARGS="--scenario steps", "--pairs 300 --seed 7")
 	@$(PY) -m tests.faults.crash $(ARGS)
-	@test -n "$(ARGS)" || $(PY) -m pytest -q -n auto -m whole tests/faults
+	@test -n "$(ARGS)" || $(PY) -m pytest -q -n auto -m whole tests/faults tests/contract
 
 soak: $(READY) ## Try thousands of seeds of message faults, and random expressions and events (ARGS="--help")
 	@$(PY) -m tests.soak $(ARGS)

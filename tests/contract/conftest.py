@@ -83,7 +83,7 @@ def aws() -> Iterator[cloud.Cloud]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["memory", "moto", "ministack"])
+@pytest.fixture(scope="module", params=["memory", pytest.param("moto", marks=pytest.mark.whole), "ministack"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The adapters on one emulator. Tests share its tables, and so make ids of their own."""
     if request.param == "ministack":

@@ -11,8 +11,8 @@ from tests.faults.storms.invariants import INVARIANTS
 from tests.faults.storms.seeds import Baselines, Seed, drawn, try_seed
 from tests.faults.storms.weather import Fault
 
-_SEEDS = 48
-_TESTS = 6
+_SEEDS = 200
+_TESTS = 20
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ _ALONE = frozenset(
         "cancelled in bulk",
         "cancel between steps",
         "cancel overtakes",
+        # It starts a run each hour, for as long as something else in its world goes on.
+        "cron",
         "concurrency",
         "concurrency of steps side by side",
         "two limits",
