@@ -114,18 +114,18 @@ class DynamoLines:
         )
         self._quietly(write)
 
-    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> bool:
+    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int, by: str) -> bool:
         write = Write(
             self._table,
             (keys.places(key), keys.waiter(waiter.place_in_line)),
-            update="SET woken = :now",
+            update="SET woken = :now, waker = :by",
             condition="gen = :gen AND (attribute_not_exists(woken) OR woken = :was)",
-            values={"now": now_ms, "gen": waiter.generation, "was": waiter.woken_at_ms},
+            values={"now": now_ms, "gen": waiter.generation, "was": waiter.woken_at_ms, "by": by},
         )
         try:
             self._dynamo.update(write)
-        except ConditionFailed:
-            return False
+        except ConditionFailed as lost:
+            return lost.item is not None and lost.item.get("waker") == by
         return True
 
     def lines(self, shard: int, *, after: LimitKey | None, limit: int) -> list[Line]:

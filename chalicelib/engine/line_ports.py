@@ -55,8 +55,9 @@ class Lines(Protocol):
         """Stand in line no more. With `attempt`, not if a later one stands there."""
         ...
 
-    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> bool:
-        """The waiter is sent its message now: False if it was woken, or has taken its stand anew, since it was read."""
+    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int, by: str) -> bool:
+        """The waiter is sent its message now: False if it was woken, or has taken its stand anew, since it was read.
+        `by` is new each time, so that whoever wakes knows its own note again when the answer to it was lost."""
         ...
 
     def lines(self, shard: int, *, after: LimitKey | None, limit: int) -> list[Line]:

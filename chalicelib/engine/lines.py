@@ -31,7 +31,7 @@ def wake_page(s: Services, key: LimitKey, line: list[Waiter]) -> None:
 def _wake_one(s: Services, key: LimitKey, waiter: Waiter, now_ms: int) -> None:
     """Noted before it is sent, so that of many who look at once one sends. This promises nothing: the note lapses
     within a minute, and if its author has died before it sent, the sweep wakes whoever still stands there."""
-    if s.lines.mark_woken(key, waiter, now_ms):
+    if s.lines.mark_woken(key, waiter, now_ms, s.chance.entropy().hex()):
         s.queues.send_work(_message(key, waiter))
 
 

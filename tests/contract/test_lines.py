@@ -3,6 +3,7 @@ is above the limit."""
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 import uuid
@@ -101,7 +102,7 @@ def test_a_line_is_in_order_and_can_be_read_up_to_and_from_anybody(world: World)
 def test_who_takes_a_stand_anew_is_not_woken_and_has_waited_since_then(world: World) -> None:
     lines, line = world.room.lines, key()
     lines.stand(line, waiter("run-1"))
-    assert lines.mark_woken(line, waiter("run-1"), NOW_MS)
+    assert lines.mark_woken(line, waiter("run-1"), NOW_MS, "me")
     assert [row.woken_at_ms for row in lines.waiters(line, limit=1)] == [NOW_MS]
 
     again = waiter("run-1", generation="g2", since_ms=LATER_MS, attempt=1)
@@ -112,18 +113,29 @@ def test_who_takes_a_stand_anew_is_not_woken_and_has_waited_since_then(world: Wo
 def test_of_many_who_wake_a_waiter_one_does(world: World) -> None:
     lines, line = world.room.lines, key()
     lines.stand(line, waiter("run-1"))
-    assert [lines.mark_woken(line, waiter("run-1"), NOW_MS + n) for n in range(3)] == [True, False, False]
+    assert [lines.mark_woken(line, waiter("run-1"), NOW_MS + n, f"w{n}") for n in range(3)] == [True, False, False]
 
     woken = waiter("run-1", woken_at_ms=NOW_MS)
-    assert [lines.mark_woken(line, woken, LATER_MS) for _ in range(2)] == [True, False]
+    assert [lines.mark_woken(line, woken, LATER_MS, by) for by in ("w3", "w4")] == [True, False]
+
+
+def test_who_wakes_knows_its_own_note_again(world: World) -> None:
+    """The answer was lost, and botocore has asked once more."""
+    lines, line = world.room.lines, key()
+    lines.stand(line, waiter("run-1"))
+    assert [lines.mark_woken(line, waiter("run-1"), NOW_MS, by) for by in ("me", "me", "another")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_what_was_read_before_is_not_marked(world: World) -> None:
     lines, line = world.room.lines, key()
     lines.stand(line, waiter("run-1", generation="g2"))
 
-    assert not lines.mark_woken(line, waiter("run-1"), NOW_MS)
-    assert not lines.mark_woken(line, waiter("run-2"), NOW_MS)
+    assert not lines.mark_woken(line, waiter("run-1"), NOW_MS, "me")
+    assert not lines.mark_woken(line, waiter("run-2"), NOW_MS, "me")
     assert [row.woken_at_ms for row in lines.waiters(line, limit=2)] == [0]
 
 
@@ -191,7 +203,7 @@ class _Side:
     """The services that places need, on ministack; what is sent goes to whoever is to be woken."""
 
     def __init__(self, world: World, wake: dict[str, threading.Event]) -> None:
-        self.lines, self.queues, self.clock, self.metrics, self.catalog = world.again().lines, self, self, self, self
+        self.lines, self.queues, self.clock, self.metrics, self.catalog, self.chance = world.again().lines, *[self] * 5
         self._wake = wake
 
     def send_work(self, message: TurnMessage) -> None:
@@ -202,6 +214,9 @@ class _Side:
 
     def count(self, *_: object) -> None:
         """Nothing is asserted of it."""
+
+    def entropy(self) -> bytes:
+        return secrets.token_bytes(10)
 
     def get(self, _fn_id: str) -> None:
         """The limit is the one in the waiter's row."""

@@ -164,9 +164,13 @@ class StormyProcesses(World):
 
     def _refused(self, call: Call, where: str) -> AWSResponse | None:
         refusing = self._refusing
-        if refusing is not None and refusing.left and call.name == refusing.operation:
-            refusing.left -= 1
-            return refusing.refusal.response(call)
+        if refusing is not None and call.name == refusing.operation:
+            if refusing.left:
+                refusing.left -= 1
+                return refusing.refusal.response(call)
+            # Two in a row would be more than botocore bears.
+            self._refusing = None
+            return None
         if call.operation == "TransactWriteItems" and self._hits(Fault.CONFLICT, where):
             return conflicts(len(call.body["TransactItems"])).response(call)
         for fault, most in ((Fault.THROTTLED, _TRIES - 2), (Fault.REFUSED, _TRIES - 1)):

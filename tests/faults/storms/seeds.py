@@ -39,8 +39,18 @@ _ALONE = frozenset(
         "two limits",
     }
 )
-# Which of two events is first decides how they end, and nobody says which is.
-_RACES = frozenset({"timeout, start", "throttle, cancelled"})
+# Which of two events is first decides how they end, and nobody says which is: or which of two that came before is
+# looked back at, as one may be held back.
+_RACES = frozenset(
+    {
+        "timeout, start",
+        "throttle, cancelled",
+        "look back",
+        "look back, then wait",
+        "look back in small parts",
+        "first of several, before",
+    }
+)
 _MIXABLE = [name for name in SCENARIOS if name not in _ALONE]
 
 

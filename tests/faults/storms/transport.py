@@ -215,5 +215,7 @@ class StormWorld(StormyProcesses):
             self.tell(f"redriven: {', '.join(map(said, self.buried))}")
             self.redrive()
         self._advance_ms(2 * limits.HOUR_MS)
+        # Lines are swept each minute.
+        self.tick()
         self.collect()
         self.finish()

@@ -349,7 +349,7 @@ class _Lines:
         self._w.stop()
         self._w.line_of.get(key, {}).pop(place_in_line, None)
 
-    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int) -> bool:
+    def mark_woken(self, key: LimitKey, waiter: Waiter, now_ms: int, _by: str) -> bool:
         self._w.stop()
         line = self._w.line_of.get(key, {})
         there = line.get(waiter.place_in_line)
