@@ -82,8 +82,14 @@ def as_in_calm_weather(seen: Seen) -> list[str]:
 
 
 def nothing_is_left(seen: Seen) -> list[str]:
-    """No message, pause, signal, timer, place, waiter, open batch or open key of anything that is over."""
-    return observe.left_over(seen.world, seen.runs)
+    """No message, pause, signal, timer, place, waiter, open batch or open key of anything that is over. A place whose
+    time ran out is free: it is left when its holder died just after the last message for its run had come."""
+    now = seen.world.now_ms
+    free = {
+        row["sk"] for row in seen.world.emulator.rows("limits") if row["sk"].startswith("slot#") and row["lu"] < now
+    }
+    left = observe.left_over(seen.world, seen.runs)
+    return [text for text in left if not text.startswith("left under a limit") or text.rsplit(" ", 1)[1] not in free]
 
 
 def ends_are_told_once(seen: Seen) -> list[str]:
