@@ -381,7 +381,7 @@ def asks_twice(ctx: Context) -> Any:
         try:
             found.append(ctx.step.invoke(name, function=once_a_day, data={}, timeout="9d"))
         except StepError as error:
-            found.append(run(ctx, "excuse", error.name))
+            found.append(run(ctx, f"excuse for {name}", error.name))
     return found
 
 
