@@ -29,8 +29,8 @@ from chalicelib.core.urls import Reach
 
 _TOLD = 5
 _MAX_LABEL_CHARS = 256
-# An app of this name could not be reached by its own address in our API.
 _CONDITIONS = ("expression", "if", "key", "run")
+# An app of this name could not be reached by its own address in our API.
 _RESERVED_APP_IDS = frozenset({"sync", ".", ".."})
 
 

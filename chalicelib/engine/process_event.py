@@ -152,9 +152,9 @@ def _undo(s: Services, event: Event, planned: tuple[Start, ...], decided: tuple[
     """Another delivery of the event had decided before, and otherwise, as when a function was paused at the time: give
     back what was claimed for runs that are not to be."""
     holders.undo(s, planned, decided)
-    started = {one.run_id for one in decided if one.is_live}
+    kept = {one.run_id for one in decided if one.is_live or one.join is not None}
     for one in planned:
-        if one.is_live and one.run_id not in started:
+        if (one.is_live or one.join is not None) and one.run_id not in kept:
             if event.user_id is not None:
                 s.events.release_id(one.fn_id, event.user_id, one.run_id)
             flow.give_back_key(s, s.catalog.get(one.fn_id), event, one.run_id)

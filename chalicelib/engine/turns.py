@@ -157,11 +157,14 @@ class _Turn(HeldRun):
                 if operator.needs_time:
                     self._hand_over()
                     return None
-                is_open = any(not step.status.is_final for step in self._run.steps.values())
-                if went_on or (is_open and not answer.asks_again):
+                if went_on or (not answer.asks_again and self._waits()):
                     self._asked_again = 0
                     return went_on
                 return self._is_asked_again(asks_in_vain if answer.asks_again else tells_again)
+
+    def _waits(self) -> bool:
+        """Whether there is a step whose end will wake the run."""
+        return any(not step.status.is_final for step in self._run.steps.values())
 
     def _complete(self, reply: Returned) -> None:
         warnings = code_changes(self._run, reply.unseen_steps, reply.changes)

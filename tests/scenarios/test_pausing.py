@@ -190,12 +190,15 @@ def test_what_is_skipped_is_told_by_the_event() -> None:
         assert _order == [2]
 
 
-@pytest.mark.parametrize("key", [{}, {"idempotency": "event.data.n"}])
-def test_what_was_skipped_holds_no_id_though_its_message_comes_again_later(key: Any) -> None:
+@pytest.mark.parametrize(
+    "flow", [{}, {"idempotency": "event.data.n"}, {"batch_events": Batch(max_size=2, timeout="10s")}]
+)
+def test_what_was_skipped_holds_no_id_though_its_message_comes_again_later(flow: Any) -> None:
     """The event is decided on while the function is paused, and its message comes once more after it was resumed."""
-    with kit_of(job(**key)) as kit:
+    with kit_of(job(**flow)) as kit:
         pause(kit, "skip")
-        kit.send_only("t/go", {"n": 1}, id=None if key else "order-1")
+        event_id = None if "idempotency" in flow else "order-1"
+        kit.send_only("t/go", {"n": 1}, id=event_id)
         held = kit.pump.hold("events")
         kit.pump.deliver("events", held, acknowledge=False)
         resume(kit)
@@ -203,7 +206,8 @@ def test_what_was_skipped_holds_no_id_though_its_message_comes_again_later(key: 
         kit.drain()
         assert kit.runs() == []
 
-        kit.send("t/go", {"n": 1}, id=None if key else "order-1")
+        kit.send("t/go", {"n": 1}, id=event_id)
+        kit.advance("10s")
         assert statuses(kit) == ["Completed"]
 
 

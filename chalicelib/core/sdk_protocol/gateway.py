@@ -15,7 +15,7 @@ from chalicelib.core.errors import InvalidFunction
 from chalicelib.core.urls import shown
 
 _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
 
 def gateway(opts: Mapping[str, Any]) -> GatewayOptions:
@@ -72,7 +72,7 @@ def _headers(value: object) -> dict[str, str]:
 
 def _checked(headers: Mapping[str, Any]) -> dict[str, str]:
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             raise InvalidFunction(f"{name[:60]!r} is no name of a header")
         if not isinstance(value, str) or not value.isprintable() or not value.isascii():
             raise InvalidFunction(f"the header {name} must be a text of printable ASCII characters")

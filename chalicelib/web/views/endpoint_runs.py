@@ -12,6 +12,7 @@ from chalice.app import APIGateway, Response
 
 from chalicelib.core import signing
 from chalicelib.core.runs import Ending, RunStatus
+from chalicelib.core.sdk_protocol.gateway import HEADER_NAME
 from chalicelib.engine import endpoint_runs
 from chalicelib.web.errors import problem
 from chalicelib.web.models import NewRunRequest, ResultQuery, RunStepsRequest
@@ -24,7 +25,6 @@ _LOOKS: Final = 20
 _BETWEEN_S: Final = 0.25
 # What belongs to the connection and not to the answer.
 _NOT_PASSED_ON: Final = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade"})
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]{0,8192}")
 # Chalice wants bytes for these, and whoever asks to accept them; an SDK tells every body as a text.
 _BINARY: Final = frozenset({*APIGateway().binary_types, "*/*"})
@@ -102,7 +102,7 @@ def _passed_on(given: object) -> dict[str, str]:
         str(name).lower(): str(value)
         for name, value in (given.items() if isinstance(given, Mapping) else ())
         if str(name).lower() not in _NOT_PASSED_ON
-        and _HEADER_NAME.fullmatch(str(name))
+        and HEADER_NAME.fullmatch(str(name))
         and _HEADER_VALUE.fullmatch(str(value))
     }
     content_type = headers.setdefault("content-type", "application/json")
