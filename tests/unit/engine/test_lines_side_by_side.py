@@ -166,6 +166,30 @@ def test_a_place_that_ran_out_wakes_the_next_one_though_its_message_never_comes_
     assert [message.run for message in made.visible()] == ["run-01"]
 
 
+def test_who_dies_between_the_note_and_the_message_is_made_good_by_the_sweep() -> None:
+    made = world([("a",)] * 2, ONE)
+    first, second = list(made.queue)
+    made.deliver(first)
+    while not made.holding:
+        made.advance(made.running[0])
+    made.deliver(second)
+    while len(made.running) > 1:
+        made.advance(made.running[1])
+    line = made.line_of[made.key("a")]
+    while not any(waiter.woken_at_ms for waiter in line.values()):
+        made.advance(made.running[0])
+    made.crash(made.running[0])
+    made.queue.remove(first)
+    assert not made.sent
+
+    made.now_ms += 30_000
+    made.sweep()
+    assert not made.sent
+    made.now_ms += 30_000
+    made.sweep()
+    assert [message.run for message in made.visible()] == ["run-01"]
+
+
 def test_the_second_look_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the simulation finds when somebody stands in line and does not look again."""
     kept = concurrency.Places._stand
